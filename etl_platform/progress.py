@@ -7,7 +7,7 @@ from etl_platform.engine.check_progress import CheckProgress
 
 
 class ProgressLine(CheckProgress):
-    """``CheckProgress`` with the stages of every job."""
+    """``CheckProgress`` with the stages of every job; it shows ``what`` where a stage has no number."""
 
     STAGES: ClassVar[Mapping[str, str]] = {
         **CheckProgress.STAGES,

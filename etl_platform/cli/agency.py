@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import Commands, add_command, add_group, user_name
+from etl_platform.cli.arguments import Commands, add_command, add_group, near_agency, user_name
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.table_formats import Table, add_formats
 from etl_platform.object_keys import partition_of
+from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def add(commands: Commands) -> None:
     rename.add_argument("new", metavar="NEW", help="the new name")
     for command in (retire, rename):
         command.add_argument("--by", metavar="WHO", default=user_name(), help="your name, for the record [%(default)s]")
-    listing.add_argument("--json", action="store_true", help="print the agencies as JSON lines")
+    add_formats(listing, "print the agencies as JSON lines")
 
 
 def _add(
@@ -76,11 +78,14 @@ def _list(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.last_deliveries import LastDeliveries
 
     platform = _platform()
-    last_deliveries = LastDeliveries(platform.store, platform.bucket, datetime.now(UTC)).read()
-    found = overview(last_deliveries.values(), platform.agency_register.read())
+    with ProgressLine("reading the last deliveries"):
+        last_deliveries = LastDeliveries(platform.store, platform.bucket, datetime.now(UTC)).read()
+        found = overview(last_deliveries.values(), platform.agency_register.read())
     if arguments.json:
         for one in found:
             print(json.dumps(_document(one), ensure_ascii=False))
+    elif arguments.csv:
+        _table(found).print_csv()
     elif found:
         print(_table(found))
     else:
@@ -98,9 +103,7 @@ def _document(one: "AgencyOverview") -> dict[str, object]:
     }
 
 
-def _table(found: "Sequence[AgencyOverview]") -> str:
-    from etl_platform.engine.output.terminal_table import table
-
+def _table(found: "Sequence[AgencyOverview]") -> Table:
     rows = [
         (
             one.agency,
@@ -111,7 +114,7 @@ def _table(found: "Sequence[AgencyOverview]") -> str:
         )
         for one in found
     ]
-    return table(("agency", "state", "last report (UTC)", "last file", "datasets"), rows)
+    return Table(("agency", "state", "last report (UTC)", "last file", "datasets"), rows)
 
 
 def _retire(arguments: argparse.Namespace) -> int:
@@ -147,6 +150,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 def _rename(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.agency_rename import AgencyRename
+    from etl_platform.engine.output.plain_text import counted
 
     platform, old, new = _platform(), partition_of(arguments.old), partition_of(arguments.new)
     register = platform.agency_register
@@ -156,7 +160,9 @@ def _rename(arguments: argparse.Namespace) -> int:
     register.change(lambda now: now.with_renamed(old, new, arguments.by, datetime.now(UTC)))
     print(f"files in the folder {old} belong to {new} from now on")
     rename = AgencyRename(platform.store, platform.bucket, old, new)
-    print(f"{rename.move():,} objects of {old} are now under {new}; bronze and reports stay under {old} too")
+    with ProgressLine(f"moving the objects of {old}"):
+        moved = counted(rename.move(), "object")
+    print(f"{moved} of {old} now under {new}; bronze and reports stay under {old} too")
     datasets = [dataset for dataset in rename.datasets() if dataset in platform.contracts]
     exit_code = _reprocess(platform, old, new, datasets, arguments.by)
     if overlays:
@@ -232,7 +238,8 @@ def _require_known(platform: "Platform", agency: str) -> None:
     from etl_platform.deliveries.agency_overview import is_known
 
     if not is_known(platform.store, platform.bucket, platform.settings.source_prefix, agency):
-        raise UsageError(f"{agency} has not sent any file; `etl-platform agency list` shows those that did")
+        hint = near_agency(agency, platform) or "; `etl-platform agency list` shows those that did"
+        raise UsageError(f"{agency} has not sent any file{hint}")
 
 
 def _platform() -> "Platform":

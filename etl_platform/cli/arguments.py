@@ -4,11 +4,12 @@ import argparse
 import getpass
 import os
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.engine.errors import ContractError, UsageError
+from etl_platform.engine.near_names import did_you_mean, did_you_mean_or_all
 from etl_platform.object_keys import partition_of
 
 if TYPE_CHECKING:
@@ -79,10 +80,19 @@ def current_agency(name: str, platform: "Platform") -> str:
     return platform.agency_register.read().current_name(partition_of(name))
 
 
+def near_agency(name: str, platform: "Platform") -> str:
+    """``; did you mean …?`` to end a message that nothing of this agency was found; empty if it has sent something."""
+    from etl_platform.deliveries.last_deliveries import LastDeliveries
+
+    sent = LastDeliveries(platform.store, platform.bucket, datetime.now(UTC)).partitions()
+    agencies = {agency for _, agency in sent}
+    return "" if name in agencies else did_you_mean(name, agencies)
+
+
 def known_dataset(name: str, contracts: ContractFolder) -> str:
     """The dataset itself; raises UsageError if no contract describes it. That contract may be in error."""
     if name not in contracts.datasets:
-        raise UsageError(f"--dataset {name}: unknown dataset; choose one of {', '.join(contracts.datasets)}")
+        raise UsageError(f"--dataset {name}: unknown dataset{did_you_mean_or_all(name, contracts.datasets)}")
     return name
 
 

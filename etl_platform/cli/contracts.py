@@ -152,17 +152,19 @@ def _dataset(text: str) -> str:
 
 
 def _suggest(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.check_progress import CheckProgress
     from etl_platform.engine.suggest_command import suggest_synonyms
 
     if arguments.apply and not arguments.agency:
         raise UsageError("--apply writes the overlay of an agency; name it with --agency")
-    lines = suggest_synonyms(
-        arguments.file,
-        arguments.contract,
-        lambda: load_settings().contracts_dir,
-        arguments.agency,
-        apply=arguments.apply,
-    )
+    with CheckProgress("comparing columns"):
+        lines = suggest_synonyms(
+            arguments.file,
+            arguments.contract,
+            lambda: load_settings().contracts_dir,
+            arguments.agency,
+            apply=arguments.apply,
+        )
     print("\n".join(lines))
     return GOOD
 
@@ -180,16 +182,13 @@ def _draft(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out {out}: the file exists and may have been edited; name another one")
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}; create it")
-    progress = CheckProgress()
-    try:
+    with CheckProgress("reading the files") as progress:
         draft = draft_contract(arguments.files, arguments.dataset, datetime.now(UTC).date(), progress)
-    finally:
-        progress.clear()
     if out is None:
         print(draft.text, end="")
         return GOOD
     out.write_text(draft.text, "utf-8")
-    print(f"{out}: {draft.dataset}, {draft.columns} columns, drafted from {draft.rows:,} rows")
+    print(f"{out}: {draft.dataset}, {counted(draft.columns, 'column')}, drafted from {counted(draft.rows, 'row')}")
     if draft.quarantined:
         breaks = "1 of these rows breaks" if draft.quarantined == 1 else f"{draft.quarantined:,} of these rows break"
         print(f"{breaks} it and would be quarantined; its comments say why")
@@ -197,14 +196,16 @@ def _draft(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.check_progress import CheckProgress
     from etl_platform.storage.fetch_contracts import fetch_contracts
     from etl_platform.storage.s3_store import S3Store
 
     bucket, prefix = arguments.source
-    written = fetch_contracts(S3Store(load_settings()), bucket, prefix, arguments.folder)
+    with CheckProgress("copying contracts"):
+        written = fetch_contracts(S3Store(load_settings()), bucket, prefix, arguments.folder)
     if not written:
         raise UsageError(f"s3://{bucket}/{prefix} holds no *.odcs.yaml; name the prefix of the contracts")
-    print(f"{len(written)} files copied from s3://{bucket}/{prefix} to {arguments.folder}")
+    print(f"{counted(len(written), 'file')} copied from s3://{bucket}/{prefix} to {arguments.folder}")
     if check_contracts([arguments.folder]) != GOOD:
         # A pod that fetches contracts must start: the definitions set those in error aside and show them.
         print("contracts in error are copied too and will be set aside", file=sys.stderr)
@@ -221,7 +222,7 @@ def _glue(arguments: argparse.Namespace) -> int:
         print(text, end="")
     else:
         arguments.out.write_text(text, "utf-8")
-        print(f"{len(contracts)} tables written to {arguments.out}")
+        print(f"{counted(len(contracts), 'table')} written to {arguments.out}")
     return GOOD
 
 

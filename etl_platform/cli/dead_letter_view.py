@@ -11,6 +11,7 @@ from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.emails.document import UnreadableEmail
 from etl_platform.errors import SettingsError, TransientError
+from etl_platform.progress import ProgressLine
 from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, QUEUES
 from etl_platform.settings import load_settings
 
@@ -68,13 +69,11 @@ def open_view(name: str) -> Iterator[DeadLetterView]:
     """The dead letters of the queue with this name in ``QUEUES``."""
     from etl_platform.deliveries.dead_letters.scan import scan_queue
     from etl_platform.platform import Platform
-    from etl_platform.progress import ProgressLine
 
     platform = Platform(load_settings())
-    progress = ProgressLine()
     (queue,) = (queue for queue in QUEUES if queue.name == name)
     with ExitStack() as stack:
-        stack.callback(progress.clear)
+        progress = stack.enter_context(ProgressLine("reading dead letters"))
         scan = stack.enter_context(scan_queue(platform.dead_letters(queue), progress))
         yield VIEWS[queue.name](platform, scan, stack)
 

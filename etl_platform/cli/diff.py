@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from etl_platform.cli.arguments import Commands, add_command
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.table_formats import Table, add_formats
 from etl_platform.object_keys import base_name
 from etl_platform.settings import load_settings
 
@@ -30,7 +31,7 @@ def add(commands: Commands) -> None:
     )
     diff.add_argument("delivery", metavar="DELIVERY", help="the delivery id, as `etl-platform history --json` shows it")
     diff.add_argument("earlier", nargs="?", metavar="EARLIER", help="the delivery to compare with [the previous file]")
-    diff.add_argument("--json", action="store_true", help="print one JSON document")
+    add_formats(diff, "print one JSON document")
     diff.set_defaults(command=_diff)
 
 
@@ -65,6 +66,8 @@ def _diff(arguments: argparse.Namespace) -> int:
             "findings": [one.to_json() for one in findings],
         }
         print(json.dumps(document, ensure_ascii=False))
+    elif arguments.csv:
+        _columns_table(before, after).print_csv()
     else:
         _print(earlier, before, report, after, findings)
     return BAD if findings else GOOD
@@ -94,25 +97,24 @@ def _print(
 ) -> None:
     from etl_platform.engine.drift.words import percent
     from etl_platform.engine.output.plain_text import escape_control_characters
-    from etl_platform.engine.output.terminal_table import table
 
     files = [f"{one.source.key}, {one.source.order.last_modified:%Y-%m-%d %H:%M}" for one in (earlier, report)]
     for name, file in zip(("before:", "after: "), files, strict=True):
         print(name, escape_control_characters(file))
     print()
-    print(
-        table(
-            ("", "rows", "in quarantine"),
-            [(name, file.rows, percent(file.quarantined)) for name, file in (("before", before), ("after", after))],
-        )
-    )
-    columns = [_column(name, before, after) for name in dict.fromkeys([*before.columns, *after.columns])]
-    print(f"\n{table(('column', 'empty', 'different', 'median'), columns)}\n")
+    rows = [(name, file.rows, percent(file.quarantined)) for name, file in (("before", before), ("after", after))]
+    print(Table(("", "rows", "in quarantine"), rows))
+    print(f"\n{_columns_table(before, after)}\n")
     for message in [finding.message for finding in findings] or ["nothing unusual"]:
         lines = textwrap.wrap(
             escape_control_characters(message), _WIDTH, subsequent_indent="  ", break_on_hyphens=False
         )
         print(*lines, sep="\n")
+
+
+def _columns_table(before: "FileSummary", after: "FileSummary") -> Table:
+    columns = [_column(name, before, after) for name in dict.fromkeys([*before.columns, *after.columns])]
+    return Table(("column", "empty", "different", "median"), columns)
 
 
 def _column(name: str, before: "FileSummary", after: "FileSummary") -> tuple[str, ...]:

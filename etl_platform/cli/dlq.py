@@ -12,6 +12,7 @@ from etl_platform.cli.arguments import Commands, add_command, add_group, positiv
 from etl_platform.cli.dead_letter_view import DeadLetter, open_view
 from etl_platform.deliveries.dead_letters.reasons import DeadLetterCause, may_be_redriven
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.table_formats import Table, add_formats
 from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def add(commands: Commands) -> None:
             default=FILE_EVENTS.name,
             help=f"{', '.join(f'{queue.name} ({queue.messages})' for queue in QUEUES)} [%(default)s]",
         )
+    add_formats(listed, "print one JSON document")
+    for command in (show, redrive):
         command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -66,8 +69,6 @@ class _RedriveResult:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from etl_platform.engine.output.terminal_table import table
-
     found: list[DeadLetter] = []
     with open_view(arguments.queue) as view:
         for letter in view.dead_letters():
@@ -78,22 +79,28 @@ def _list(arguments: argparse.Namespace) -> int:
     found.sort(key=_sent_at)
     if arguments.json:
         print(json.dumps([letter.to_json() for letter in found], indent=1, ensure_ascii=False))
+    elif arguments.csv:
+        _table(found).print_csv()
     elif found:
-        now = datetime.now(UTC)
-        rows = [
-            (
-                letter.message.message_id,
-                _age(letter.message, now),
-                str(letter.reason.cause),
-                _files(letter.keys),
-                letter.reason.text,
-            )
-            for letter in found
-        ]
-        print(table(("id", "age", "cause", "file", "reason"), rows, last=_REASON_WIDTH))
+        print(_table(found))
     else:
         print("no dead letters" + (f" with the reason {arguments.reason!r}" if arguments.reason else ""))
     return GOOD
+
+
+def _table(found: Sequence[DeadLetter]) -> Table:
+    now = datetime.now(UTC)
+    rows = [
+        (
+            letter.message.message_id,
+            _age(letter.message, now),
+            str(letter.reason.cause),
+            _files(letter.keys),
+            letter.reason.text,
+        )
+        for letter in found
+    ]
+    return Table(("id", "age", "cause", "file", "reason"), rows, last=_REASON_WIDTH)
 
 
 def _show(arguments: argparse.Namespace) -> int:

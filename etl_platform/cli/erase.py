@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import Commands, add_command, current_agency
+from etl_platform.cli.arguments import Commands, add_command, current_agency, near_agency
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
+from etl_platform.engine.output.table_formats import Table, add_formats
+from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def add(commands: Commands) -> None:
     erase.add_argument("--reason", metavar="R", default="", help="why, for the tombstone; name no person")
     erase.add_argument("--by", metavar="WHO", required=True, help="your name, for the tombstone")
     erase.add_argument("--execute", action="store_true", help="erase; without it, only list what would go")
-    erase.add_argument("--json", action="store_true", help="print one JSON document")
+    add_formats(erase, "print one JSON document")
     erase.set_defaults(command=_erase)
 
 
@@ -63,13 +65,24 @@ def _erase(arguments: argparse.Namespace) -> int:
     platform = Platform(settings)
     scope = _scope(arguments, platform)
     eraser = Eraser(platform.store, platform.bucket, platform.intake.router())
-    found = _execute(eraser, scope, arguments, platform) if arguments.execute else eraser.find(scope)
-    events = _events(found, scope, platform, dry_run=not arguments.execute)
+    found = _execute(eraser, scope, arguments, platform) if arguments.execute else _find(eraser, scope)
+    with ProgressLine("looking through the events of Dagster"):
+        events = _events(found, scope, platform, dry_run=not arguments.execute)
     if arguments.json:
         print(json.dumps(_document(found, events, is_done=arguments.execute), indent=1, ensure_ascii=False))
+    elif arguments.csv:
+        Table(("kind", "key", "versions", "bytes"), _by_object(found)).print_csv()
+    elif not found.stored and not found.deliveries:
+        hint = near_agency(scope.agency, platform) or "; `etl-platform agency list` and `history` show names and ids"
+        print(f"nothing is stored of this{hint}")
     else:
         _print(found, events, is_done=arguments.execute)
     return GOOD
+
+
+def _find(eraser: "Eraser", scope: "Scope") -> "Erasure":
+    with ProgressLine("looking for what is stored"):
+        return eraser.find(scope)
 
 
 def _events(found: "Erasure", scope: "Scope", platform: "Platform", *, dry_run: bool) -> int | None:
@@ -105,14 +118,10 @@ def _scope(arguments: argparse.Namespace, platform: "Platform") -> "Scope":
 def _execute(eraser: "Eraser", scope: "Scope", arguments: argparse.Namespace, platform: "Platform") -> "Erasure":
     from etl_platform.aws.account import caller_arn
     from etl_platform.deliveries.tombstone import Tombstone
-    from etl_platform.progress import ProgressLine
 
     caller = None if platform.settings.local_s3_root else caller_arn(platform.settings)
-    progress = ProgressLine()
-    try:
+    with ProgressLine("erasing: looking for what is stored") as progress:
         return eraser.erase(scope, Tombstone(arguments.by, datetime.now(UTC), arguments.reason, caller), progress)
-    finally:
-        progress.clear()
 
 
 def _by_object(found: "Erasure") -> list[tuple[str, str, int, int]]:
@@ -134,19 +143,15 @@ def _totals(objects: Sequence[tuple[str, str, int, int]]) -> list[tuple[str, int
 
 def _print(found: "Erasure", events: int | None, *, is_done: bool) -> None:
     from etl_platform.engine.output.plain_text import counted
-    from etl_platform.engine.output.terminal_table import table
 
     objects = _by_object(found)
-    if not objects and not found.deliveries:
-        print("nothing is stored of this; `etl-platform agency list` and `etl-platform history` show names and ids")
-        return
     if objects:
         for kind, key, versions, size in objects[:_MAX_SHOWN]:
             print(f"{kind:<11} {key}  ({counted(versions, 'version')}, {counted(size, 'byte')})")
         if len(objects) > _MAX_SHOWN:
             print(f"… and {len(objects) - _MAX_SHOWN:,} more; --json lists all")
         print()
-        print(table(("", "objects", "versions", "bytes"), _totals(objects)))
+        print(Table(("kind", "objects", "versions", "bytes"), _totals(objects)))
     before = [one.report.tombstone for one in found.deliveries if one.is_erased and one.report]
     new = counted(len(found.new), "delivery", "deliveries")
     print(

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import Commands, add_command, current_agency, known_dataset
+from etl_platform.cli.arguments import Commands, add_command, current_agency, known_dataset, near_agency
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.table_formats import add_formats
+from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def add(commands: Commands) -> None:
     which.add_argument("--agency", metavar="A", help="the agency, such as nm_albuquerque")
     which.add_argument("--delivery", metavar="ID", help="one file only, by the id of one of its deliveries")
     history.add_argument("--dataset", metavar="D", help="one dataset only")
-    history.add_argument("--json", action="store_true", help="print whole reports as JSON lines")
+    add_formats(history, "print whole reports as JSON lines")
     history.set_defaults(command=_history)
 
 
@@ -52,19 +54,19 @@ def _datasets(chosen: str | None, agency: str, platform: "Platform") -> list[str
 
 def _history(arguments: argparse.Namespace) -> int:
     from etl_platform import object_keys
-    from etl_platform.cli.text_tables import notified_table, print_unreadable
+    from etl_platform.cli.text_tables import print_unreadable, whole_history_table
     from etl_platform.deliveries.history import histories
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
     if arguments.delivery and (ignored := _of_ignored(platform, arguments.delivery)):
-        print(json.dumps(ignored.to_json(platform.bucket)) if arguments.json else notified_table([ignored]))
+        _print_ignored(ignored, platform, arguments)
         return GOOD
     unreadable: list[Exception] = []
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
     agency, datasets = _partitions(arguments, platform)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ProgressLine("reading reports"), ThreadPoolExecutor(_AT_ONCE) as pool:
         reports = pool.map(lambda name: ledger.reports(object_keys.report_prefix(name, agency)), datasets)
         successors = pool.map(lambda name: ledger.successors(name, agency), datasets)
         by_key = histories(chain.from_iterable(reports), chain.from_iterable(successors))
@@ -76,8 +78,10 @@ def _history(arguments: argparse.Namespace) -> int:
     print_unreadable(unreadable)
     if arguments.json:
         _print_json(chain.from_iterable(by_key.values()), notices)
+    elif arguments.csv:
+        whole_history_table(by_key).print_csv()
     elif by_key or not unreadable:
-        print(_text(by_key, notices) if by_key else _nothing(arguments))
+        print(_text(by_key, notices) if by_key else _nothing(arguments, near_agency(agency, platform)))
     return BAD if unreadable else GOOD
 
 
@@ -105,6 +109,17 @@ def _of_ignored(platform: "Platform", delivery_id: str) -> "Notice | None":
     return found if isinstance(found, Notice) else None
 
 
+def _print_ignored(notice: "Notice", platform: "Platform", arguments: argparse.Namespace) -> None:
+    from etl_platform.cli.text_tables import notified_table
+
+    if arguments.json:
+        print(json.dumps(notice.to_json(platform.bucket)))
+    elif arguments.csv:
+        notified_table([notice]).print_csv()
+    else:
+        print(notified_table([notice]))
+
+
 def _notices(
     platform: "Platform", agency: str, datasets: "Iterable[str]", unreadable: list[Exception]
 ) -> "list[Notice]":
@@ -127,11 +142,12 @@ def _text(by_key: "dict[tuple[str, str], list[DeliveryHistory]]", notices: "Sequ
     from etl_platform.cli.text_tables import history_table, notified_table
 
     tables = [f"{dataset}: {key}\n{history_table(deliveries)}" for (dataset, key), deliveries in by_key.items()]
-    return "\n\n".join([*tables, *([notified_table(notices)] if notices else [])])
+    return "\n\n".join([*tables, *([str(notified_table(notices))] if notices else [])])
 
 
-def _nothing(arguments: argparse.Namespace) -> str:
-    return f"{arguments.agency} has delivered nothing{f' of {arguments.dataset}' if arguments.dataset else ''} yet"
+def _nothing(arguments: argparse.Namespace, near: str) -> str:
+    of = f" of {arguments.dataset}" if arguments.dataset else ""
+    return f"{arguments.agency} has delivered nothing{of} yet{near}"
 
 
 def _ids(deliveries: "Iterable[DeliveryHistory]") -> set[str]:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from etl_platform.cli.arguments import Commands, add_command
 from etl_platform.engine.exit_codes import GOOD
+from etl_platform.engine.output.plain_text import counted
+from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 
@@ -24,7 +26,8 @@ def _index(_: argparse.Namespace) -> int:
     from etl_platform.platform import Platform
 
     platform, now = Platform(load_settings()), datetime.now(UTC)
-    added = LastDeliveries(platform.store, platform.bucket, now).complete_index()
-    keep_summaries(platform.store, platform.bucket, platform.contracts, now)
-    print(f"the index of reports is complete; {added:,} reports were added")
+    with ProgressLine("listing all reports"):
+        added = LastDeliveries(platform.store, platform.bucket, now).complete_index()
+        keep_summaries(platform.store, platform.bucket, platform.contracts, now)
+    print(f"the index of reports is complete; {counted(added, 'report was', 'reports were')} added")
     return GOOD

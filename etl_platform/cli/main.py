@@ -28,9 +28,11 @@ from etl_platform.cli import (
     show,
     sql,
     status,
+    today,
     ui,
 )
 from etl_platform.cli.arguments import help_epilog, more_help
+from etl_platform.engine.argument_parser import ArgumentParser
 from etl_platform.engine.command_line import run_command
 from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.errors import SettingsError
@@ -39,6 +41,7 @@ _COMMANDS = (
     check,
     contracts,
     api,
+    today,
     status,
     overdue,
     overview,
@@ -81,7 +84,7 @@ class _PrintVersion(argparse.Action):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="etl-platform",
         description="Check, ingest and trace the files that agencies deliver.",
         epilog=f"{more_help('etl-platform')}\n\n{help_epilog('etl-platform check Officer_Detail.csv')}",

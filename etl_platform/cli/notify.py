@@ -3,17 +3,12 @@
 import argparse
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, add_group
 from etl_platform.engine.errors import EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.settings import load_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from etl_platform.notifications.channel import Channel
 
 
 def add(commands: Commands) -> None:
@@ -38,7 +33,8 @@ def _test(arguments: argparse.Namespace) -> int:
         raise UsageError(f"there is no channel; set DELIVERY_EVENTS_TOPIC_ARN, or write {platform.contacts_file}")
     chosen = [channel for channel in channels if arguments.channel in {None, channel.name}]
     if not chosen:
-        raise UsageError(f"unknown channel {arguments.channel}; choose one of {_names(channels)}")
+        names = [channel.name for channel in channels]
+        raise UsageError(f"unknown channel {arguments.channel}{did_you_mean_or_all(arguments.channel, names)}")
     now = datetime.now(UTC)
     event = DeliveryEvent(id=f"{now:%Y%m%dT%H%M%S%f}.test", kind=EventKind.TEST, at=now)
     code, width = GOOD, max(len(channel.name) for channel in chosen)
@@ -52,7 +48,3 @@ def _test(arguments: argparse.Namespace) -> int:
         print(f"{'FAILED' if error else 'sent':<6}  {channel.name:<{width}}  {error or event.id}")
         code = BAD if error else code
     return code
-
-
-def _names(channels: "Sequence[Channel]") -> str:
-    return ", ".join(channel.name for channel in channels)

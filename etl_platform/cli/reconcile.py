@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import Commands, add_command, age
+from etl_platform.cli.arguments import Commands, add_command, age, near_agency
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.table_formats import Table, add_formats
+from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -49,31 +51,31 @@ def add(commands: Commands) -> None:
         help="ignore younger files, which may still be in the queue [6 × visibility timeout]",
     )
     reconcile.add_argument("--repair", action="store_true", help="ingest missing files, oldest first")
-    reconcile.add_argument("--json", action="store_true", help="print one JSON document")
+    add_formats(reconcile, "print one JSON document")
     reconcile.set_defaults(command=_reconcile)
 
 
 def _reconcile(arguments: argparse.Namespace) -> int:
     from etl_platform.defs.operations.reconciliation import make_reconciler
     from etl_platform.platform import Platform
-    from etl_platform.progress import ProgressLine
 
     settings, now = load_settings(), datetime.now(UTC)
     platform = Platform(settings)
     reconciler = make_reconciler(platform, now, arguments.grace, arguments.since)
-    progress = ProgressLine()
-    try:
+    with ProgressLine("reconciling") as progress:
         found = reconciler.reconcile(arguments.agency, progress)
-    finally:
-        progress.clear()
     repaired, failed = Counter[str](), 0
     if arguments.repair:
         repaired, failed = _repair(found.missing, platform)
         platform.intake.waiting.clear_finished(now)
     if arguments.json:
         print(json.dumps(_document(found, repaired, failed), indent=1, ensure_ascii=False))
+    elif arguments.csv:
+        _table(found).print_csv()
     else:
         _print(found, repaired, failed)
+        if arguments.agency and not found.agencies and (near := near_agency(arguments.agency, platform)):
+            print(f"no agency {arguments.agency} has sent anything{near}")
         if arguments.since:
             print("objects without a report are looked for only without --since")
     return BAD if len(found.findings) > repaired.total() else GOOD
@@ -99,20 +101,15 @@ def _repair(missing: Sequence[Finding], platform: "Platform") -> tuple[Counter[s
 
 def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
     from etl_platform.engine.output.plain_text import counted
-    from etl_platform.engine.output.terminal_table import table
 
     if found.findings:
-        rows = [
-            (str(f.kind), f.agency, f.dataset, f.key, f"{f.since:%Y-%m-%d %H:%M}", f.why)
-            for f in sorted(found.findings, key=lambda f: (f.kind, f.agency, f.key))
-        ]
-        print(table(("", "agency", "dataset", "key", "since (UTC)", "why"), rows))
+        print(_table(found))
     compared = f"{counted(found.versions, 'file version')} of {counted(found.agencies, 'agency', 'agencies')}"
     print(f"{compared}: {found.summary}; {found.in_flight:,} in flight, {found.ignored:,} with ignored names")
     if found.deleted:
         print(f"{counted(len(found.deleted), 'file')} deleted from the source after processing; nothing was erased:")
         shown = [(one.agency, one.dataset, one.key, one.delivery_id) for one in found.deleted[:_MAX_DELETED]]
-        print(table(("agency", "dataset", "key", "delivery"), shown))
+        print(Table(("agency", "dataset", "key", "delivery"), shown))
         if len(found.deleted) > _MAX_DELETED:
             print(f"… and {len(found.deleted) - _MAX_DELETED:,} more; --json lists all")
     if repaired or failed:
@@ -121,6 +118,14 @@ def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
     for kind in Discrepancy:
         if found.counts[kind] and (kind is not Discrepancy.MISSING or not repaired):
             print(_WHAT_TO_DO[kind])
+
+
+def _table(found: "Reconciled") -> Table:
+    rows = [
+        (str(f.kind), f.agency, f.dataset, f.key, f"{f.since:%Y-%m-%d %H:%M}", f.why)
+        for f in sorted(found.findings, key=lambda f: (f.kind, f.agency, f.key))
+    ]
+    return Table(("finding", "agency", "dataset", "key", "since (UTC)", "why"), rows)
 
 
 def _document(found: "Reconciled", repaired: Counter[str], failed: int) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import Commands, add_command, usable_dataset, user_name
+from etl_platform.cli.arguments import Commands, add_command, near_agency, usable_dataset, user_name
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.table_formats import Table, add_formats
 from etl_platform.object_keys import base_name, partition_of
+from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def add(commands: Commands) -> None:
     )
     replay.add_argument("--by", metavar="WHO", default=user_name(), help="your name, for the report [%(default)s]")
     replay.add_argument("--dry-run", action="store_true", help="show what would change; write nothing")
-    replay.add_argument("--json", action="store_true", help="print the reports as JSON lines")
+    add_formats(replay, "print the reports as JSON lines")
     replay.set_defaults(command=_replay)
 
 
@@ -64,7 +66,8 @@ def _replay(arguments: argparse.Namespace) -> int:
         chosen = list(corrected.deliveries)
     succeeded = True
     if arguments.dry_run:
-        done = _dry_run(platform, dataset, agency, chosen, corrected)
+        with ProgressLine(f"reading {dataset} of {agency} again"):
+            done = _dry_run(platform, dataset, agency, chosen, corrected)
     elif not platform.intake.has_sent(dataset, agency):
         # A run would make the agency a partition of a dataset that it never sent.
         done = []
@@ -74,7 +77,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         done, succeeded = replay_in_process(platform, dataset, agency, chosen, arguments.by)
     _print(arguments, done, corrected)
     if succeeded and not done:
-        print(f"{arguments.agency} has not delivered any {dataset} yet")
+        print(f"{arguments.agency} has not delivered any {dataset} yet{near_agency(agency, platform)}")
     return GOOD if succeeded and done and all(item.outcome is Outcome.ACCEPTED for item in done) else BAD
 
 
@@ -119,18 +122,21 @@ def _dry_run(
 
 def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corrected: "Corrected | None") -> None:
     from etl_platform.engine.output.plain_text import counted
-    from etl_platform.engine.output.terminal_table import table
 
     if arguments.json:
         for item in done:
             print(json.dumps({**item.report.to_json(), "repeated": item.repeated}, ensure_ascii=False))
+        return
+    table = Table(("delivery", "file", "outcome", "rows", "quarantined", "changed"), [_line(item) for item in done])
+    if arguments.csv:
+        table.print_csv()
         return
     if corrected:
         changed = ", ".join(f"{name} {rows:,}" for name, rows in sorted(corrected.changed.items()))
         untouched = sum(found.untouched for found in corrected.deliveries.values())
         print(f"changed values by column: {changed or 'none'}; {counted(untouched, 'row')} unchanged")
     if done:
-        print(table(("delivery", "file", "outcome", "rows", "quarantined", "changed"), [_line(item) for item in done]))
+        print(table)
     if arguments.dry_run:
         print("dry run: nothing was written")
 

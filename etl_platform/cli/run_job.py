@@ -3,8 +3,10 @@
 import argparse
 
 from etl_platform.cli.arguments import Commands, add_command, help_epilog
+from etl_platform.engine.argument_parser import ArgumentParser
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.settings import load_settings
 
 
@@ -38,9 +40,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     job = JOBS.get(arguments.job)
     if job is None:
-        raise UsageError(f"unknown job {arguments.job!r}; choose one of {', '.join(JOBS)}")
+        raise UsageError(f"unknown job {arguments.job!r}{did_you_mean_or_all(arguments.job, JOBS)}")
     command = f"etl-platform run {job.name}"
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog=f"{command} --",
         description=job.summary,
         epilog=help_epilog(f"{command} -- {job.example}" if job.example else command),

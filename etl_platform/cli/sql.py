@@ -1,17 +1,17 @@
 """``etl-platform sql``: one query over silver, quarantine and reports."""
 
 import argparse
-import csv
 import json
 import math
-import sys
-from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import Commands, add_command
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
+from etl_platform.engine.output.table_formats import Table, add_formats, write_csv
+from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def add(commands: Commands) -> None:
         '  etl-platform sql "SHOW TABLES"; etl-platform sql "DESCRIBE reports"',
     )
     sql.add_argument("query", metavar="SQL", help="one SELECT; it reads only the agencies that it asks for")
-    form = sql.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the rows as JSON lines")
-    form.add_argument("--csv", action="store_true", help="print the rows as CSV")
+    form = add_formats(sql, "print the rows as JSON lines")
     form.add_argument("--out", type=Path, metavar="FILE.parquet", help="write the rows to a new Parquet file")
     sql.set_defaults(command=_sql)
 
@@ -49,36 +47,36 @@ def _sql(arguments: argparse.Namespace) -> int:
     if out is not None and not out.absolute().parent.is_dir():
         raise UsageError(f"--out {out}: the folder does not exist")
 
+    progress = ExitStack()
+
     def use(result: "QueryResult") -> None:
+        progress.close()
         if out is not None:
             result.write_parquet(out.absolute())
             print(f"{counted(result.height, 'row')} written to {out}")
         elif arguments.csv:
-            _print_csv(result.columns, result.rows())
+            # Exact values, for programs: no cell is guarded against spreadsheets.
+            write_csv(
+                result.columns, ([None if value is None else _text(value) for value in row] for row in result.rows())
+            )
         elif arguments.json:
             for row in result.rows():
                 print(json.dumps(dict(zip(result.columns, map(_json, row), strict=True)), ensure_ascii=False))
         else:
             _print_table(result)
 
-    run_query(Platform(load_settings()), arguments.query, use, out.absolute() if out else None)
+    with progress:
+        progress.enter_context(ProgressLine("querying"))
+        run_query(Platform(load_settings()), arguments.query, use, out.absolute() if out else None)
     return GOOD
-
-
-def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(["" if value is None else _text(value) for value in row])
 
 
 def _print_table(result: "QueryResult") -> None:
     from etl_platform.engine.output.plain_text import counted
-    from etl_platform.engine.output.terminal_table import table
 
     rows = [tuple(v if v is None or type(v) is int else _text(v) for v in row) for row in result.rows(_ROWS_SHOWN)]
     if rows:
-        print(table(result.columns, rows))
+        print(Table(result.columns, rows))
     remarks = [counted(result.height, "row")]
     remarks += [f"{_ROWS_SHOWN} shown; --csv prints all"] if result.height > _ROWS_SHOWN else []
     print("; ".join(remarks))

@@ -5,14 +5,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import Commands, add_command, age, current_agency
+from etl_platform.cli.arguments import Commands, add_command, age, current_agency, near_agency
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.near_names import did_you_mean
+from etl_platform.engine.output.table_formats import add_formats
+from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
-    from etl_platform.deliveries.report import Report
     from etl_platform.platform import Platform
 
 
@@ -41,16 +43,15 @@ def add(commands: Commands) -> None:
         help="only whether anything is stuck, and what to do: failed, ignored and overdue files, dead letters, queues, "
         "breaker; exit code 1 if anything is",
     )
-    status.add_argument(
-        "--json",
-        action="store_true",
-        help="print waiting deliveries (outcome failed) and reports as JSON lines; with --stuck one document",
+    add_formats(
+        status, "print waiting deliveries (outcome failed) and reports as JSON lines; with --stuck one document"
     )
     status.set_defaults(command=_status)
 
 
 def _status(arguments: argparse.Namespace) -> int:
     from etl_platform.cli.text_tables import deliveries_table, happened_at, print_unreadable, waiting_table
+    from etl_platform.deliveries.ignored_files import without_ingested
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.deliveries.waiting import WaitingRecords
     from etl_platform.platform import Platform
@@ -61,16 +62,17 @@ def _status(arguments: argparse.Namespace) -> int:
             raise UsageError("--stuck looks at everything; leave out --agency, --dataset and --outcome")
         from etl_platform.cli.stuck import print_stuck
 
-        return print_stuck(settings, as_json=arguments.json)
+        return print_stuck(settings, arguments)
     platform = Platform(settings)
     now = datetime.now(UTC)
     since = now - arguments.since
     agency = current_agency(arguments.agency, platform) if arguments.agency else None
     unreadable: list[Exception] = []
     # Before the reports: a delivery that is finished meanwhile is then shown twice rather than not at all.
-    waiting = WaitingRecords(platform.store, platform.bucket).unfinished(unreadable.append)
-    ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
-    reports = ledger.reports(since=since, agency=agency)
+    with ProgressLine("reading reports"):
+        waiting = WaitingRecords(platform.store, platform.bucket).unfinished(unreadable.append)
+        ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
+        reports = ledger.reports(since=since, agency=agency)
     waiting = [record for record in waiting if agency in {None, record.agency}]
     # A report that was copied for a renamed agency is younger than what it is about.
     reports = [report for report in reports if happened_at(report) >= since]
@@ -84,10 +86,12 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         for document in [*(record.to_json() for record in waiting), *(report.to_json() for report in reports)]:
             print(json.dumps(document, ensure_ascii=False))
+    elif arguments.csv:
+        deliveries_table(without_ingested(reports), waiting).print_csv()
     else:
         if waiting:
             print(f"failed, and not done yet:\n{waiting_table(waiting, now)}\n")
-        print(deliveries_table(_without_finished(reports)) if reports else _nothing(arguments, agency, since))
+        print(deliveries_table(without_ingested(reports)) if reports else _nothing(arguments, agency, since, platform))
         for problem in _failing_channels(platform, now):
             print(f"\nnotifications fail: {problem}")
     print_unreadable(unreadable)
@@ -101,26 +105,14 @@ def _failing_channels(platform: "Platform", now: datetime) -> list[str]:
     return channel_problems(outbox.channels, now) if outbox else []
 
 
-def _without_finished(reports: "list[Report]") -> "list[Report]":
-    """Without the reports of ignored files that were ingested since: they name what is no longer to be done."""
-    ingested = [report for report in reports if report.outcome is not Outcome.IGNORED]
-    deliveries = {report.delivery_id for report in ingested}
-    # A bucket without versions gives an ignored file another identity than the ingested one.
-    done = {report.source.key: report.attempt.ended_at for report in sorted(ingested, key=lambda r: r.attempt.ended_at)}
-
-    def is_finished(ignored: "Report") -> bool:
-        at = done.get(ignored.source.key)
-        return ignored.delivery_id in deliveries or (at is not None and at > ignored.attempt.ended_at)
-
-    return [report for report in reports if report.outcome is not Outcome.IGNORED or not is_finished(report)]
-
-
-def _nothing(arguments: argparse.Namespace, agency: str | None, since: datetime) -> str:
+def _nothing(arguments: argparse.Namespace, agency: str | None, since: datetime, platform: "Platform") -> str:
     what = f"{arguments.outcome} delivery" if arguments.outcome else "report"
     about = [f"of {name}" for name in (arguments.dataset, agency) if name]
     found = " ".join([f"no {what}", *about, f"since {since:%Y-%m-%d %H:%M} UTC"])
+    if arguments.dataset and (near := did_you_mean(arguments.dataset, platform.contract_folder.datasets)):
+        return f"{found}{near}"
     if agency:
-        return f"{found}; `etl-platform agency list` shows all agencies"
+        return f"{found}{near_agency(agency, platform) or '; `etl-platform agency list` shows all agencies'}"
     if arguments.dataset or arguments.outcome:
         return f"{found}; `etl-platform status` shows all"
     return f"{found}; `etl-platform doctor` shows waiting messages"

@@ -1,7 +1,8 @@
 """The checks of ``etl-platform status --stuck``: each place where something can wait is asked, all at once."""
 
+import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING
 from etl_platform.deliveries import stuck
 from etl_platform.doctor import Check, CheckResult, Pass, State, run_checks, with_short_timeouts
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.table_formats import Table
+from etl_platform.engine.output.terminal_table import lines_of
 from etl_platform.errors import TransientError
+from etl_platform.progress import ProgressLine
 from etl_platform.queue_work.queues import QUEUES, WorkQueue
 from etl_platform.settings import Settings
 
@@ -20,27 +24,42 @@ _TIMEOUT_S = 60.0
 _SHOWN = {State.OK: "ok", State.WARNING: "STUCK", State.FAILED: "FAILED", State.NOT_SET: "not checked"}
 
 
-def print_stuck(settings: Settings, *, as_json: bool) -> int:
+def print_stuck(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print what is stuck; BAD if anything is, or if a place did not answer. A place that is not set is named."""
-    results = run_checks(stuck_checks(settings), settings.aws_region, _TIMEOUT_S)
+    with ProgressLine("looking at queues, failed, ignored and overdue files"):
+        results = check_places(settings)
     code = BAD if any(result.state in {State.WARNING, State.FAILED} for result in results) else GOOD
-    if as_json:
-        checks = [
-            {"name": r.name, "state": _SHOWN[r.state].lower(), "detail": r.detail or r.where, "remedy": r.remedy}
-            for r in results
-        ]
+    if arguments.json:
+        checks = list(map(place_document, results))
         is_stuck = any(result.state is State.WARNING for result in results)
         print(json.dumps({"stuck": is_stuck, "checks": checks}, ensure_ascii=False))
         return code
-    width = max(len(result.name) for result in results)
-    for result in results:
-        print(f"{_SHOWN[result.state]:<11}  {result.name:<{width}}  {_line(result)}")
+    if arguments.csv:
+        rows = [(_SHOWN[r.state].lower(), r.name, _found(r), r.remedy) for r in results]
+        Table(("state", "name", "detail", "remedy"), rows).print_csv()
+        return code
+    print(lines_of([(_SHOWN[result.state], result.name, line(result)) for result in results]))
     return code
 
 
-def _line(result: CheckResult) -> str:
-    not_set = f"{result.where} is not set" if result.state is State.NOT_SET and not result.detail else result.detail
-    return f"{not_set}; {result.remedy}" if result.remedy else not_set
+def check_places(settings: Settings) -> Sequence[CheckResult]:
+    """Each place where something can wait, with what waits there; a WARNING is stuck."""
+    return run_checks(stuck_checks(settings), settings.aws_region, _TIMEOUT_S)
+
+
+def place_document(result: CheckResult) -> dict[str, str]:
+    """A place as JSON."""
+    state, detail = _SHOWN[result.state].lower(), result.detail or result.where
+    return {"name": result.name, "state": state, "detail": detail, "remedy": result.remedy}
+
+
+def line(result: CheckResult) -> str:
+    """What was found at one place, and what to do."""
+    return f"{_found(result)}; {result.remedy}" if result.remedy else _found(result)
+
+
+def _found(result: CheckResult) -> str:
+    return f"{result.where} is not set" if result.state is State.NOT_SET and not result.detail else result.detail
 
 
 def stuck_checks(settings: Settings) -> list[Check]:

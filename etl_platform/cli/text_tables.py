@@ -1,24 +1,40 @@
-"""Plain text tables that several commands print for people. No decisions."""
+"""The tables that several commands print. No decisions."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.history import DeliveryHistory
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import why
 from etl_platform.deliveries.waiting import WaitingDelivery
-from etl_platform.engine.output.terminal_table import table
+from etl_platform.engine.output.table_formats import Table
 from etl_platform.notifications.notices import Notice
 from etl_platform.object_keys import base_name
 
 _MESSAGES_SHOWN = 300
+_RESULT = ("outcome", "rows", "quarantined", "contract", "by", "superseded by", "replayed")
 
 
-def deliveries_table(reports: Sequence[Report]) -> str:
-    """One line per report, in the order given."""
-    rows = [
+def deliveries_table(reports: Sequence[Report], failed: Sequence[WaitingDelivery] = ()) -> Table:
+    """One line per report, in the order given, below the deliveries that failed and have none."""
+    rows: list[tuple[Any, ...]] = [
+        (
+            _time(record.since),
+            record.agency,
+            base_name(record.source.key),
+            record.dataset,
+            str(Outcome.FAILED),
+            None,
+            None,
+            record.delivery_id,
+            record.reason,
+        )
+        for record in failed
+    ]
+    rows += [
         (
             _time(happened_at(report)),
             report.agency,
@@ -33,10 +49,10 @@ def deliveries_table(reports: Sequence[Report]) -> str:
         for report in reports
     ]
     header = ("when (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "delivery", "why")
-    return table(header, rows, last=_MESSAGES_SHOWN)
+    return Table(header, rows, last=_MESSAGES_SHOWN)
 
 
-def waiting_table(waiting: Sequence[WaitingDelivery], now: datetime) -> str:
+def waiting_table(waiting: Sequence[WaitingDelivery], now: datetime) -> Table:
     """One line per delivery that failed and has no report, in the order given."""
     rows = [
         (
@@ -51,7 +67,7 @@ def waiting_table(waiting: Sequence[WaitingDelivery], now: datetime) -> str:
         for record in waiting
     ]
     header = ("since (UTC)", "agency", "file", "dataset", "failed", "next try", "why")
-    return table(header, rows, last=_MESSAGES_SHOWN)
+    return Table(header, rows, last=_MESSAGES_SHOWN)
 
 
 def print_unreadable(errors: Sequence[Exception]) -> None:
@@ -73,30 +89,42 @@ def changes_text(report: Report) -> str:
     return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no row changed"
 
 
-def history_table(deliveries: Sequence[DeliveryHistory]) -> str:
+def history_table(deliveries: Sequence[DeliveryHistory]) -> Table:
     """The deliveries of one source key in the order given, each below its replays."""
-    rows: list[tuple[Any, ...]] = []
+    rows = [(when, "  replay" if is_replay else name, *rest) for when, name, is_replay, *rest in _history(deliveries)]
+    return Table(("when (UTC)", "delivery", *_RESULT), rows)
+
+
+def whole_history_table(by_key: Mapping[tuple[str, str], Sequence[DeliveryHistory]]) -> Table:
+    """The deliveries of several source keys, by dataset and key; each line is complete."""
+    rows = [
+        (*file, when, name, "replay" if is_replay else "arrival", *rest)
+        for file, deliveries in by_key.items()
+        for when, name, is_replay, *rest in _history(deliveries)
+    ]
+    return Table(("dataset", "key", "when (UTC)", "delivery", "cause", *_RESULT), rows)
+
+
+def _history(deliveries: Sequence[DeliveryHistory]) -> Iterator[tuple[Any, ...]]:
+    """For each attempt: when, the delivery, whether it is a replay, and what ``_RESULT`` names."""
     for delivery in deliveries:
-        rows += [
-            (_time(replay.attempt.ended_at), "  replay", *_result(replay), None, changes_text(replay))
-            for replay in delivery.replays
-        ]
         arrival = delivery.arrival
+        for replay in delivery.replays:
+            result = *_result(replay), None, changes_text(replay)
+            yield _time(replay.attempt.ended_at), arrival.delivery_id, True, *result
         replayed = f"{len(delivery.replays)}×" if delivery.replays else ""
-        when = _time(_arrived_at(arrival))
-        rows.append((when, arrival.delivery_id, *_result(arrival), delivery.superseded_by, replayed))
-    header = ("when (UTC)", "delivery", "outcome", "rows", "quarantined", "contract", "by", "superseded by", "replayed")
-    return table(header, rows)
+        result = *_result(arrival), delivery.superseded_by, replayed
+        yield _time(_arrived_at(arrival)), arrival.delivery_id, False, *result
 
 
-def notified_table(notices: Sequence[Notice]) -> str:
+def notified_table(notices: Sequence[Notice]) -> Table:
     """One line for each channel that was notified, or was not, the newest first."""
     notified = [(one.at, notice.event, one) for notice in notices for one in notice.notified]
     rows = [
         (_time(at), event.delivery_id, str(event.kind), one.channel, str(one.result))
         for at, event, one in sorted(notified, key=lambda row: (row[0], row[1].id, row[2].channel), reverse=True)
     ]
-    return table(("notified (UTC)", "delivery", "event", "channel", "result"), rows)
+    return Table(("notified (UTC)", "delivery", "event", "channel", "result"), rows)
 
 
 def _result(report: Report) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from etl_platform import object_keys
-from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.routing import NEEDS_A_PERSON, RoutedObject
 from etl_platform.errors import UnsafeKeyError
@@ -39,6 +39,21 @@ def file_to_look_at(report: Report) -> IgnoredFile | None:
     if not errors:
         return None
     return IgnoredFile(report.source, report.agency, str(errors[0]), report.attempt.ended_at)
+
+
+def without_ingested(reports: Iterable[Report]) -> list[Report]:
+    """Without the reports of ignored files that were ingested since: they name what is no longer to be done."""
+    reports = list(reports)
+    ingested = [report for report in reports if report.outcome is not Outcome.IGNORED]
+    deliveries = {report.delivery_id for report in ingested}
+    # A bucket without versions gives an ignored file another identity than the ingested one.
+    done = {report.source.key: report.attempt.ended_at for report in sorted(ingested, key=lambda r: r.attempt.ended_at)}
+
+    def is_finished(ignored: "Report") -> bool:
+        at = done.get(ignored.source.key)
+        return ignored.delivery_id in deliveries or (at is not None and at > ignored.attempt.ended_at)
+
+    return [report for report in reports if report.outcome is not Outcome.IGNORED or not is_finished(report)]
 
 
 class IgnoredFiles:

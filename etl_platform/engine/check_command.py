@@ -142,7 +142,7 @@ def _check_one_of_many(file: NamedFile, out: Path | None, before: str) -> _Check
     try:
         require_file(file.path)
         contract = _contracts.choose(file.path.name, file.path)
-        checked = _check(file, contract, out, CheckProgress(before), _contracts)
+        checked = _check(file, contract, out, CheckProgress(before=before), _contracts)
         return _Checked(contract.dataset if contract else None, checked.result)
     except NotADeliveryError as error:
         return _failed(contract, USAGE, error.code, str(error))
@@ -186,15 +186,13 @@ def _check(
         _make_folder(folder)
         if any(result.exists() and result.samefile(path) for result in map(folder.joinpath, RESULTS)):
             raise UsageError(f"--out {folder}: {path} would be overwritten there; name another folder")
-        try:
-            today = contracts.at.date()
+        today = contracts.at.date()
+        with progress:
             result = (
                 check_file(path, contract, folder, progress, as_of=today)
                 if contract
                 else profile_file(path, progress, as_of=today)
             )
-        finally:
-            progress.clear()
         if contract and contracts.shows_values and result.quarantined_rows:
             from etl_platform.engine.example_values import with_values
 

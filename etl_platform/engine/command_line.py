@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
+from etl_platform.engine.argument_parser import ArgumentParser
 from etl_platform.engine.check_arguments import add_file_arguments
 from etl_platform.engine.check_command import check_files
 from etl_platform.engine.contract.model import Contract
@@ -114,7 +115,7 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog=_PROGRAM,
         description="Check files against their data contracts, without a network.",
         epilog="exit codes: 0 accepted; 1 rejected file or failure; 2 invalid argument or contract",

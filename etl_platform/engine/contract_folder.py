@@ -18,6 +18,7 @@ from etl_platform.engine.contract.model import Contract, file_stem, fold
 from etl_platform.engine.contract.reference_tables import ReferenceFolder
 from etl_platform.engine.errors import ContractError, NotInForceError, UsageError
 from etl_platform.engine.machine_errors import machine_error
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.engine.rules.check_names import RuleCheck, refuse_colliding_checks, step_outputs
 
 _SUFFIXES = (".odcs.yaml", ".odcs.yml")
@@ -97,7 +98,9 @@ class ContractFolder:
         """
         contract = self.find(dataset)
         if contract is None:
-            raise UsageError(f"--contract {dataset}: neither a file nor one of {', '.join(self.good)}")
+            raise UsageError(
+                f"--contract {dataset}: no such file, and no such dataset{did_you_mean_or_all(dataset, self.good)}"
+            )
         return contract
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.errors import TableError
 from etl_platform.tables.table_columns import agency_column, silver_rows, silver_schema
 from etl_platform.tables.table_objects import (
@@ -68,14 +69,15 @@ def scan_silver(
 def _contract_of(source: TableSource, dataset: str) -> Contract:
     contract = source.contract_folder.find(dataset)
     if contract is None:
-        raise TableError(f"{dataset}: unknown dataset; choose one of {', '.join(sorted(source.contract_folder.good))}")
+        hint = did_you_mean_or_all(dataset, sorted(source.contract_folder.good))
+        raise TableError(f"{dataset}: unknown dataset{hint}")
     return contract
 
 
 def _chosen(schema: pl.Schema, columns: Sequence[str] | None, dataset: str) -> pl.Schema:
     unknown = [name for name in columns or () if name not in schema]
     if unknown:
-        raise TableError(f"{dataset} has no column {', '.join(unknown)}; choose from {', '.join(schema)}")
+        raise TableError(f"{dataset} has no column {', '.join(unknown)}{did_you_mean_or_all(unknown[0], schema)}")
     return schema if columns is None else pl.Schema({name: schema[name] for name in columns})
 
 

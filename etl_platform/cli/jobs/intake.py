@@ -19,7 +19,9 @@ from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.platform import Platform, utc_now
+from etl_platform.progress import ProgressLine
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads
 from etl_platform.settings import Settings
@@ -145,7 +147,8 @@ def ingest_in_process(
     datasets = {dataset for event in events if (dataset := router.route(event).route.dataset)}
     # A run of no dataset only records that the files are ignored.
     name = _NAME if datasets else IGNORED_JOB_NAME
-    ran = run_job(name, platform, config_of_versions(events), datasets=datasets)
+    with ProgressLine(f"ingesting {counted(len(events), 'file')}"):
+        ran = run_job(name, platform, config_of_versions(events), datasets=datasets)
     return platform.finished, ran.error
 
 
@@ -158,15 +161,16 @@ def replay_in_process(
 
     config = run_config(replay={"delivery_ids": list(delivery_ids), "by": by})
     _ = platform.intake
-    ran = run_job(
-        _NAME,
-        platform,
-        config,
-        partition=agency,
-        datasets=[dataset],
-        selection=[(layer, dataset) for layer in ("bronze", "silver")],
-        tags={BY_TAG: by},
-    )
+    with ProgressLine(f"reading {dataset} of {agency} again"):
+        ran = run_job(
+            _NAME,
+            platform,
+            config,
+            partition=agency,
+            datasets=[dataset],
+            selection=[(layer, dataset) for layer in ("bronze", "silver")],
+            tags={BY_TAG: by},
+        )
     return platform.finished, ran.error is None
 
 

@@ -13,7 +13,7 @@ class RunProgress:
     """Progress of one stage, as a context manager that clears the terminal's line at its end."""
 
     def __init__(self, context: dg.AssetExecutionContext, stage: str) -> None:
-        self._context, self._stage, self._line = context, stage, ProgressLine()
+        self._context, self._stage, self._line = context, stage, ProgressLine("running")
         self._logged_at = time.monotonic()
 
     def __call__(self, done: int, text: str) -> None:
@@ -24,7 +24,8 @@ class RunProgress:
             self._context.log.info(text)
 
     def __enter__(self) -> "RunProgress":
+        self._line.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._line.clear()
+        self._line.__exit__(None, None, None)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from etl_platform.engine.output.plain_text import MAX_CELL, printable
+from etl_platform.engine.output.plain_text import MAX_CELL, escape_control_characters, printable
 from etl_platform.engine.output.terminal import has_colours, terminal_width
 
 _GAP, _INDENT = "  ", "    "
@@ -49,6 +49,16 @@ def table(
     return "\n".join(lines)
 
 
+def lines_of(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
+    """Rows without a header, as ``doctor`` prints them: the last column is a text that is wrapped, never cut."""
+    width = width or terminal_width()
+    cells = [list(map(escape_control_characters, row)) for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))] if cells else []
+    parts = _parts(widths, width)
+    padded = [[*(text.ljust(w) for text, w in zip(row[:-1], widths, strict=False)), row[-1]] for row in cells]
+    return "\n".join(line for row in padded for line in _lines(row, parts, width, str))
+
+
 def _parts(widths: Sequence[int], width: int | None) -> list[int]:
     """For each line of a row, the number of the column before which it ends."""
     if width is None:
@@ -76,7 +86,7 @@ def _lines(row: Sequence[str], parts: Sequence[int], width: int | None, paint: C
 
 
 def _wrapped(text: str, room: int | None) -> list[str]:
-    return [text] if room is None or len(text.rstrip()) <= room else textwrap.wrap(text, room)
+    return [text] if room is None or len(text.rstrip()) <= room else textwrap.wrap(text, room, break_on_hyphens=False)
 
 
 def _paint(text: str) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 
 from etl_platform.engine.contract.model import DELIVERY_DAY
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.engine.rules.sql_meaning import SqlMeaningError, is_own, meaning
 from etl_platform.engine.values.exact_integers import exact_integers, from_tree, operand_types, to_tree
 
@@ -53,7 +54,7 @@ def _compiled(sql: str, known: Mapping[str, pl.DataType], delivery_day: date | N
             f"{sql!r} can be read in two ways; put the names of columns in double quotes, and write IS NULL for ISNULL"
         )
     if unknown := [column for column in used if column not in known]:
-        raise SqlMeaningError(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
+        raise SqlMeaningError(f"there is no column {unknown[0]!r}{did_you_mean_or_all(unknown[0], known)}")
     types = {column: known[column] for column in used}
     dated = types | {DELIVERY_DAY: pl.Date()} if guarded.delivery_day_spans else types
     meant = meaning(tree, dated)

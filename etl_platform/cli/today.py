@@ -1,0 +1,189 @@
+"""``etl-platform today``: what arrived today and from whom, what was refused, fails, is stuck or overdue."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from etl_platform.cli.arguments import Commands, add_command
+from etl_platform.doctor import State
+from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.table_formats import Table, add_formats
+from etl_platform.progress import ProgressLine
+from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.cli.overdue import ExpectedFile
+    from etl_platform.deliveries.arrival_counts import ArrivalCounts
+    from etl_platform.deliveries.report import Report
+    from etl_platform.deliveries.waiting import WaitingDelivery
+    from etl_platform.doctor import CheckResult
+    from etl_platform.platform import Platform
+
+T = TypeVar("T")
+_SHOWN, _ARRIVALS_SHOWN = 5, 12
+"""So many lines of each part, so that all parts are on one screen."""
+
+
+def add(commands: Commands) -> None:
+    today = add_command(
+        commands,
+        "today",
+        "Show what arrived today (UTC) and from whom, what was refused, fails, is stuck or overdue; exit code 1 if "
+        "there is something to do",
+        "etl-platform today",
+    )
+    add_formats(today, "print one JSON document")
+    today.set_defaults(command=_today)
+
+
+@dataclass(frozen=True)
+class _Today:
+    """The state at ``now``; the lists are empty where all is well. ``places`` are those where something can wait."""
+
+    now: datetime
+    arrivals: "Sequence[ArrivalCounts]"
+    refused: "Sequence[Report]"
+    failed: "Sequence[WaitingDelivery]"
+    overdue: "Sequence[ExpectedFile]"
+    places: "Sequence[CheckResult]"
+    unreadable: Sequence[Exception]
+
+    @property
+    def stuck(self) -> "list[CheckResult]":
+        # Overdue files are a part of their own, with their dates.
+        return [one for one in self.places if one.state in {State.WARNING, State.FAILED} and one.name != "overdue"]
+
+    @property
+    def is_well(self) -> bool:
+        return not (self.refused or self.failed or self.stuck or self.overdue or self.unreadable)
+
+
+def _today(arguments: argparse.Namespace) -> int:
+    from etl_platform.cli.text_tables import print_unreadable
+    from etl_platform.platform import Platform
+
+    with ProgressLine("looking at deliveries, queues and expected files"):
+        found = _look(Platform(load_settings()), datetime.now(UTC))
+    if arguments.json:
+        print(json.dumps(_document(found), ensure_ascii=False))
+    elif arguments.csv:
+        _arrivals_table(found.arrivals).print_csv()
+    else:
+        print("\n\n".join(_parts(found)))
+    print_unreadable(found.unreadable)
+    return GOOD if found.is_well else BAD
+
+
+def _look(platform: "Platform", now: datetime) -> _Today:
+    from etl_platform.cli.overdue import expected_files
+    from etl_platform.cli.stuck import check_places
+    from etl_platform.deliveries.arrival_counts import arrived_at, count_arrivals
+    from etl_platform.deliveries.ignored_files import without_ingested
+    from etl_platform.deliveries.ledger import Ledger
+    from etl_platform.deliveries.waiting import WaitingRecords
+
+    began = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    unreadable: list[Exception] = []
+    failed = WaitingRecords(platform.store, platform.bucket).unfinished(unreadable.append)
+    reports = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append).reports(since=began)
+    reports = without_ingested([one for one in reports if arrived_at(one) >= began])
+    return _Today(
+        now,
+        count_arrivals(reports),
+        sorted(filter(_is_refused, reports), key=arrived_at, reverse=True),
+        failed,
+        [one for one in expected_files(platform, now) if one.timeliness.overdue],
+        check_places(platform.settings),
+        unreadable,
+    )
+
+
+def _is_refused(report: "Report") -> bool:
+    from etl_platform.deliveries.delivery import Outcome
+    from etl_platform.deliveries.ignored_files import file_to_look_at
+
+    is_ignored = report.outcome is Outcome.IGNORED and file_to_look_at(report) is not None
+    return not report.is_replay and (report.outcome is Outcome.REJECTED or is_ignored)
+
+
+def _parts(found: _Today) -> Iterator[str]:
+    from etl_platform.cli.overdue import overdue_table
+    from etl_platform.cli.stuck import line
+    from etl_platform.cli.text_tables import deliveries_table, waiting_table
+    from etl_platform.deliveries.arrival_counts import summary
+    from etl_platform.engine.output.terminal_table import lines_of
+
+    queue = [f"; in the queue: {one.detail}" for one in found.places if one.name == "queue" and one.detail != "empty"]
+    yield f"{found.now:%A %Y-%m-%d}, {found.now:%H:%M} UTC: {summary(found.arrivals)}{''.join(queue)}"
+    if found.arrivals:
+        yield _part("", found.arrivals, _ARRIVALS_SHOWN, _arrivals_table, "etl-platform today --csv")
+    if found.refused:
+        yield _part("refused:\n", found.refused, _SHOWN, deliveries_table, "etl-platform status")
+    if found.failed:
+        failed = _part(
+            "failed, and not done yet:\n",
+            found.failed,
+            _SHOWN,
+            lambda these: waiting_table(these, found.now),
+            "etl-platform status",
+        )
+        yield failed
+    if found.stuck:
+        yield "stuck:\n" + lines_of([(one.name, line(one)) for one in found.stuck])
+    if found.overdue:
+        yield _part(
+            "overdue:\n", found.overdue, _SHOWN, lambda these: overdue_table(these, found.now), "etl-platform overdue"
+        )
+    if found.is_well:
+        yield "nothing is refused, stuck or overdue"
+    if unset := [one.name for one in found.places if one.state is State.NOT_SET]:
+        yield f"not checked: {', '.join(unset)}; `etl-platform status --stuck` says why"
+
+
+def _part(title: str, items: Sequence[T], most: int, make: Callable[[Sequence[T]], Table], command: str) -> str:
+    """A table of the first items, and how to see the others."""
+    more = f"\n… and {len(items) - most:,} more: `{command}`" if len(items) > most else ""
+    return f"{title}{make(items[:most])}{more}"
+
+
+def _arrivals_table(arrivals: "Sequence[ArrivalCounts]") -> Table:
+    rows = [
+        (
+            one.agency or "",
+            one.dataset or "",
+            one.files,
+            ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(one.outcomes.items())),
+            one.rows,
+            one.quarantined,
+            f"{one.last_at:%H:%M}",
+        )
+        for one in arrivals
+    ]
+    return Table(("agency", "dataset", "files", "outcomes", "rows", "quarantined", "last (UTC)"), rows)
+
+
+def _document(found: _Today) -> dict[str, Any]:
+    from etl_platform.cli.overdue import overdue_document
+    from etl_platform.cli.stuck import place_document
+
+    return {
+        "at": found.now.isoformat(),
+        "arrivals": [
+            {
+                "agency": one.agency,
+                "dataset": one.dataset,
+                "outcomes": dict(one.outcomes),
+                "rows": one.rows,
+                "quarantined_rows": one.quarantined,
+                "last_at": one.last_at.isoformat(),
+            }
+            for one in found.arrivals
+        ],
+        "refused": [report.to_json() for report in found.refused],
+        "failed": [record.to_json() for record in found.failed],
+        "stuck": [place_document(one) for one in found.stuck],
+        "overdue": list(map(overdue_document, found.overdue)),
+    }
