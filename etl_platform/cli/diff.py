@@ -10,6 +10,7 @@ from etl_platform.cli.arguments import Commands, add_command
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
+from etl_platform.engine.output.terminal_table import wrapped_line
 from etl_platform.object_keys import base_name
 from etl_platform.settings import load_settings
 
@@ -100,7 +101,7 @@ def _print(
 
     files = [f"{one.source.key}, {one.source.order.last_modified:%Y-%m-%d %H:%M}" for one in (earlier, report)]
     for name, file in zip(("before:", "after: "), files, strict=True):
-        print(name, escape_control_characters(file))
+        print(wrapped_line(f"{name} {escape_control_characters(file)}"))
     print()
     rows = [(name, file.rows, percent(file.quarantined)) for name, file in (("before", before), ("after", after))]
     print(Table(("", "rows", "in quarantine"), rows))

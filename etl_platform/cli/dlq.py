@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from etl_platform.aws.queue import Message
 
 _REASON = "malformed, readable, failed, killed, unknown, archived, or a part of the reason in `dlq list`"
-_REASON_WIDTH = 300
+_REASON_WIDTH = 600
 
 
 def add(commands: Commands) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from etl_platform.platform import Platform
 
 _MAX_SHOWN = 200
+_OBJECTS = ("kind", "key", "versions", "bytes")
 NOT_REACHED = (
     "backups of the bucket and its replicas, backups of the databases",
     "logs of runs in the bucket (90 days) and in the cluster; they name files and hold no values",
@@ -71,7 +72,7 @@ def _erase(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_document(found, events, is_done=arguments.execute), indent=1, ensure_ascii=False))
     elif arguments.csv:
-        Table(("kind", "key", "versions", "bytes"), _by_object(found)).print_csv()
+        Table(_OBJECTS, _by_object(found)).print_csv()
     elif not found.stored and not found.deliveries:
         hint = near_agency(scope.agency, platform) or "; `etl-platform agency list` and `history` show names and ids"
         print(f"nothing is stored of this{hint}")
@@ -146,8 +147,7 @@ def _print(found: "Erasure", events: int | None, *, is_done: bool) -> None:
 
     objects = _by_object(found)
     if objects:
-        for kind, key, versions, size in objects[:_MAX_SHOWN]:
-            print(f"{kind:<11} {key}  ({counted(versions, 'version')}, {counted(size, 'byte')})")
+        print(Table(_OBJECTS, objects[:_MAX_SHOWN]))
         if len(objects) > _MAX_SHOWN:
             print(f"… and {len(objects) - _MAX_SHOWN:,} more; --json lists all")
         print()

@@ -95,6 +95,8 @@ def _partitions(arguments: argparse.Namespace, platform: "Platform") -> tuple[st
     report = find_delivery(platform.store, platform.bucket, arguments.delivery, datetime.now(UTC))
     if report is None:
         raise UsageError(f"--delivery {arguments.delivery}: unknown delivery; `etl-platform history --agency` has them")
+    if report.dataset is None:
+        raise UsageError(f"--delivery {arguments.delivery} was ignored; `etl-platform show` has the reason")
     dataset, agency = report.partition
     return agency, [dataset]
 

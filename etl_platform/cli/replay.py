@@ -76,7 +76,7 @@ def _replay(arguments: argparse.Namespace) -> int:
             quarantine.put_in_effect(corrected, by=arguments.by, at=datetime.now(UTC))
         done, succeeded = replay_in_process(platform, dataset, agency, chosen, arguments.by)
     _print(arguments, done, corrected)
-    if succeeded and not done:
+    if succeeded and not done and not (arguments.json or arguments.csv):
         print(f"{arguments.agency} has not delivered any {dataset} yet{near_agency(agency, platform)}")
     return GOOD if succeeded and done and all(item.outcome is Outcome.ACCEPTED for item in done) else BAD
 

@@ -72,11 +72,11 @@ def _sql(arguments: argparse.Namespace) -> int:
 
 
 def _print_table(result: "QueryResult") -> None:
-    from etl_platform.engine.output.plain_text import counted
+    from etl_platform.engine.output.plain_text import MAX_CELL, counted
 
     rows = [tuple(v if v is None or type(v) is int else _text(v) for v in row) for row in result.rows(_ROWS_SHOWN)]
     if rows:
-        print(Table(result.columns, rows))
+        print(Table(result.columns, rows, cell=MAX_CELL))
     remarks = [counted(result.height, "row")]
     remarks += [f"{_ROWS_SHOWN} shown; --csv prints all"] if result.height > _ROWS_SHOWN else []
     print("; ".join(remarks))

@@ -14,7 +14,7 @@ from etl_platform.engine.output.table_formats import Table
 from etl_platform.notifications.notices import Notice
 from etl_platform.object_keys import base_name
 
-_MESSAGES_SHOWN = 300
+_MESSAGES_SHOWN = 600
 _RESULT = ("outcome", "rows", "quarantined", "contract", "by", "superseded by", "replayed")
 
 

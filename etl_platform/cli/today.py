@@ -5,12 +5,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from etl_platform.cli.arguments import Commands, add_command
 from etl_platform.doctor import State
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
+from etl_platform.object_keys import base_name
 from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from etl_platform.platform import Platform
 
 T = TypeVar("T")
-_SHOWN, _ARRIVALS_SHOWN = 5, 12
+_SHOWN, _ARRIVALS_SHOWN, _WHY_SHOWN = 5, 12, 600
 """So many lines of each part, so that all parts are on one screen."""
 
 
@@ -112,41 +114,45 @@ def _is_refused(report: "Report") -> bool:
 def _parts(found: _Today) -> Iterator[str]:
     from etl_platform.cli.overdue import overdue_table
     from etl_platform.cli.stuck import line
-    from etl_platform.cli.text_tables import deliveries_table, waiting_table
+    from etl_platform.cli.text_tables import waiting_table
     from etl_platform.deliveries.arrival_counts import summary
     from etl_platform.engine.output.terminal_table import lines_of
 
-    queue = [f"; in the queue: {one.detail}" for one in found.places if one.name == "queue" and one.detail != "empty"]
-    yield f"{found.now:%A %Y-%m-%d}, {found.now:%H:%M} UTC: {summary(found.arrivals)}{''.join(queue)}"
-    if found.arrivals:
-        yield _part("", found.arrivals, _ARRIVALS_SHOWN, _arrivals_table, "etl-platform today --csv")
-    if found.refused:
-        yield _part("refused:\n", found.refused, _SHOWN, deliveries_table, "etl-platform status")
-    if found.failed:
-        failed = _part(
-            "failed, and not done yet:\n",
-            found.failed,
-            _SHOWN,
-            lambda these: waiting_table(these, found.now),
-            "etl-platform status",
-        )
-        yield failed
+    queue = [f"; in the queue: {one.detail}" for one in found.places if one.name == "queue" and one.state is State.OK]
+    title = f"{found.now:%A %Y-%m-%d}, {found.now:%H:%M} UTC: {summary(found.arrivals)}{''.join(queue)}"
+    yield lines_of([(title,)])
+    yield from _part("", found.arrivals, _ARRIVALS_SHOWN, _arrivals_table, "etl-platform today --csv")
+    yield from _part("refused:", found.refused, _SHOWN, _refused_table, "etl-platform status")
+    failed = partial(waiting_table, now=found.now)
+    yield from _part("failed, and not done yet:", found.failed, _SHOWN, failed, "etl-platform status")
     if found.stuck:
         yield "stuck:\n" + lines_of([(one.name, line(one)) for one in found.stuck])
-    if found.overdue:
-        yield _part(
-            "overdue:\n", found.overdue, _SHOWN, lambda these: overdue_table(these, found.now), "etl-platform overdue"
-        )
+    overdue = partial(overdue_table, now=found.now)
+    yield from _part("overdue:", found.overdue, _SHOWN, overdue, "etl-platform overdue")
     if found.is_well:
         yield "nothing is refused, stuck or overdue"
     if unset := [one.name for one in found.places if one.state is State.NOT_SET]:
-        yield f"not checked: {', '.join(unset)}; `etl-platform status --stuck` says why"
+        yield lines_of([(f"not checked: {', '.join(unset)}; `etl-platform status --stuck` says why",)])
 
 
-def _part(title: str, items: Sequence[T], most: int, make: Callable[[Sequence[T]], Table], command: str) -> str:
-    """A table of the first items, and how to see the others."""
-    more = f"\n… and {len(items) - most:,} more: `{command}`" if len(items) > most else ""
-    return f"{title}{make(items[:most])}{more}"
+def _part(
+    title: str, items: Sequence[T], most: int, make: Callable[[Sequence[T]], Table], command: str
+) -> Iterator[str]:
+    """A table of the first items, and how to see the others; nothing without items."""
+    if items:
+        more = [f"… and {len(items) - most:,} more: `{command}`"] if len(items) > most else []
+        yield "\n".join([*filter(None, [title]), str(make(items[:most])), *more])
+
+
+def _refused_table(refused: "Sequence[Report]") -> Table:
+    from etl_platform.deliveries.arrival_counts import arrived_at
+    from etl_platform.deliveries.verdict import why
+
+    rows = [
+        (f"{arrived_at(one):%H:%M}", one.agency, base_name(one.source.key), str(one.outcome), one.delivery_id, why(one))
+        for one in refused
+    ]
+    return Table(("at (UTC)", "agency", "file", "outcome", "delivery", "why"), rows, last=_WHY_SHOWN)
 
 
 def _arrivals_table(arrivals: "Sequence[ArrivalCounts]") -> Table:

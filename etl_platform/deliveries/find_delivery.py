@@ -17,7 +17,8 @@ _RECENT = timedelta(days=40)
 
 
 def find_delivery(store: ObjectStore, bucket: str, delivery_id: str, now: datetime) -> Report | None:
-    """The report of a delivery; if it was reprocessed, of the last reprocessing. None if no partition has one.
+    """The report of a delivery; if it was reprocessed, of the last reprocessing; also of an ignored file.
+    None if there is none.
 
     A recent one costs a request for each of 40 days. An older one costs a request for each partition, because the id
     does not name it.
@@ -29,7 +30,8 @@ def find_delivery(store: ObjectStore, bucket: str, delivery_id: str, now: dateti
     for prefix in _prefixes(store, bucket, delivery_id, now):
         if found := reports.reports(prefix):
             return max(found, key=lambda report: report.attempt.ended_at)
-    return None
+    ignored = reports.reports(object_keys.ignored_key(delivery_id))
+    return ignored[0] if ignored else None
 
 
 def _prefixes(store: ObjectStore, bucket: str, delivery_id: str, now: datetime) -> Iterator[str]:

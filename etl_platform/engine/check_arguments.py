@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from etl_platform.engine.errors import UsageError
+from etl_platform.engine.output.table_formats import add_formats
 
 
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +27,15 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         "--html", type=Path, metavar="OUT", help="write the verdict as a page; of several files one each in folder OUT"
     )
     parser.add_argument(
-        "--xlsx", type=Path, metavar="OUT", help="write the refused rows as a workbook to correct; of one file only"
+        "--xlsx",
+        type=Path,
+        metavar="OUT",
+        help="write the refused rows as a workbook to correct; of several files one each in folder OUT",
     )
     parser.add_argument(
         "--show-values", action="store_true", help="show values of personal columns too, for your own eyes only"
     )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON; of several files one a line")
+    add_formats(parser, "print the report as JSON; of several files one a line")
     parser.add_argument(
         "--serve", action="store_true", help="open a page in the browser that takes files, instead of naming them"
     )
@@ -64,14 +68,12 @@ def refuse_contradictions(arguments: argparse.Namespace) -> None:
     for name in ("contract", "agency", "html", "xlsx"):
         if arguments.profile_only and getattr(arguments, name):
             raise UsageError(f"--profile-only reads without a contract; leave --{name} out")
-    if arguments.xlsx and names_several(arguments):
-        raise UsageError("--xlsx writes the refused rows of one file; name one file")
 
 
 def _refuse_beside_serve(arguments: argparse.Namespace) -> None:
     if arguments.files:
         raise UsageError("--serve takes the files on its page; leave them out")
-    for name in ("out", "html", "xlsx", "json", "profile_only"):
+    for name in ("out", "html", "xlsx", "json", "csv", "profile_only"):
         if getattr(arguments, name):
             raise UsageError(f"--serve answers on its page; leave --{name.replace('_', '-')} out")
 

@@ -5,15 +5,17 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl_platform.engine.check_arguments import names_several, refuse_contradictions, require_target
 from etl_platform.engine.check_contracts import CheckContracts, NotADeliveryError
 from etl_platform.engine.check_output import (
     CheckedFile,
+    print_csv,
     print_verdict,
+    problems,
     write_page,
     write_refused_rows,
     write_report,
@@ -48,12 +50,19 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
     file = found.files[0]
     require_target("--html", arguments.html, ".html", file.path)
     require_target("--xlsx", arguments.xlsx, ".xlsx", file.path)
-    contract = contracts.choose(file.path.name, file.path)
-    checked = _check(file, contract, arguments.out, CheckProgress(), contracts, xlsx=arguments.xlsx)
+    try:
+        contract = contracts.choose(file.path.name, file.path)
+        checked = _check(file, contract, arguments.out, CheckProgress(), contracts, xlsx=arguments.xlsx)
+    except EtlPlatformError as error:
+        if arguments.html:
+            write_page(contracts.not_checked(file, error), arguments.html)
+        raise
     if arguments.html:
         write_page(checked, arguments.html)
     if arguments.json:
         print(json.dumps(checked.to_json(), indent=2, ensure_ascii=False))
+    elif arguments.csv:
+        print_csv(checked)
     else:
         print_verdict(checked)
     return BAD if checked.result.errors else GOOD
@@ -68,10 +77,6 @@ class _Checked:
     code: int | None = None
 
     @property
-    def outcome(self) -> str:
-        return str(self.result.outcome) if self.code is None else "not_checked"
-
-    @property
     def exit_code(self) -> int:
         return (BAD if self.result.errors else GOOD) if self.code is None else self.code
 
@@ -79,50 +84,52 @@ class _Checked:
 def _check_many(found: NamedFiles, contracts: CheckContracts, arguments: argparse.Namespace) -> int:
     """Check each file; one that cannot be checked, or ends the process, does not stop the others."""
     from etl_platform.engine.isolated import Isolated
+    from etl_platform.engine.problem_table import problem_table
     from etl_platform.engine.text_report import FileLine, summary
 
-    for option in ("out", "html"):
+    for option in ("out", "html", "xlsx"):
         if folder := getattr(arguments, option):
             _make_folder(folder, option)
-    lines: list[FileLine] = []
-    worst = GOOD
+    lines, wrong, worst = list[FileLine](), list[tuple[Any, ...]](), GOOD
     with Isolated(_use_contracts, contracts) as isolated:
         for number, file in enumerate(found.files, 1):
             out = None if arguments.out is None else arguments.out / file.label
-            checked = _isolated_check(isolated, file, out, f"{number:,} of {len(found.files):,} files, ")
+            xlsx = None if arguments.xlsx is None else arguments.xlsx / f"{file.label}.xlsx"
+            checked = _isolated_check(isolated, file, out, xlsx, f"{number:,} of {len(found.files):,} files, ")
             contract = contracts.of(checked.dataset) if checked.dataset else None
-            _give(contracts.checked_file(file, contract, checked.result), checked, arguments)
-            result = checked.result
+            one = contracts.checked_file(file, contract, checked.result)
+            one = replace(one, not_checked=checked.code is not None)
+            _give(one, arguments)
             worst = max(worst, checked.exit_code)
-            rows, accepted = result.rows or 0, result.accepted_rows or 0
-            lines.append(FileLine(file.label, checked.outcome, rows, accepted, result.errors[:1]))
-    if not arguments.json:
+            # Not the results: of thousands of files, their profiles would fill the memory.
+            rows, accepted = one.result.rows or 0, one.result.accepted_rows or 0
+            lines.append(FileLine(file.label, one.outcome, rows, accepted, one.result.errors[:1]))
+            wrong += problems(one) if arguments.csv else []
+    if arguments.csv:
+        problem_table(wrong).print_csv()
+    elif not arguments.json:
         print(summary(lines, found.left_out))
     return worst
 
 
-def _give(file: CheckedFile, checked: _Checked, arguments: argparse.Namespace) -> None:
+def _give(file: CheckedFile, arguments: argparse.Namespace) -> None:
     """Print the verdict on one file of several, and write its page."""
-    from etl_platform.engine.text_report import not_checked
-
-    if arguments.html and checked.code is None:
-        page = arguments.html / f"{file.label}.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_page(file, page)
+    if arguments.html:
+        write_page(file, arguments.html / f"{file.label}.html")
     if arguments.json:
-        print(json.dumps(file.to_json() | {"outcome": checked.outcome}, ensure_ascii=False))
-    elif checked.code is None:
+        print(json.dumps(file.to_json(), ensure_ascii=False))
+    elif not arguments.csv:
         print_verdict(file)
         print()
-    else:
-        print(f"{not_checked(file.label, checked.result.errors[0])}\n")
 
 
-def _isolated_check(isolated: "Isolated", file: NamedFile, out: Path | None, before: str) -> _Checked:
+def _isolated_check(
+    isolated: "Isolated", file: NamedFile, out: Path | None, xlsx: Path | None, before: str
+) -> _Checked:
     from etl_platform.engine.isolated import ProcessEndedError
 
     try:
-        return isolated.call(_check_one_of_many, file, out, before)
+        return isolated.call(_check_one_of_many, file, out, xlsx, before)
     except ProcessEndedError:
         message = "the check of this file ended the process without a result; report it, with the file if you may"
         return _failed(None, BAD, "failed", message)
@@ -137,12 +144,12 @@ def _use_contracts(contracts: CheckContracts) -> None:
     _contracts = contracts
 
 
-def _check_one_of_many(file: NamedFile, out: Path | None, before: str) -> _Checked:
+def _check_one_of_many(file: NamedFile, out: Path | None, xlsx: Path | None, before: str) -> _Checked:
     contract = None
     try:
         require_file(file.path)
         contract = _contracts.choose(file.path.name, file.path)
-        checked = _check(file, contract, out, CheckProgress(before=before), _contracts)
+        checked = _check(file, contract, out, CheckProgress(before=before), _contracts, xlsx=xlsx)
         return _Checked(contract.dataset if contract else None, checked.result)
     except NotADeliveryError as error:
         return _failed(contract, USAGE, error.code, str(error))

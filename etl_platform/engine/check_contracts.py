@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,12 @@ from etl_platform.engine.check_output import CheckedFile
 from etl_platform.engine.contract.file_names import FileNames
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder, load_contract, read_folder
-from etl_platform.engine.errors import UsageError
+from etl_platform.engine.errors import EtlPlatformError, UsageError
 from etl_platform.engine.header_fit import fitting_contract
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.named_files import NamedFile
 from etl_platform.engine.overlays.overlay_folder import for_agency, partition_name
-from etl_platform.engine.result import CheckResult
+from etl_platform.engine.result import CheckResult, FileError
 
 
 class NotADeliveryError(UsageError):
@@ -98,6 +98,11 @@ class CheckContracts:
 
     def checked_file(self, file: NamedFile, contract: Contract | None, result: CheckResult) -> CheckedFile:
         return CheckedFile(file.path, file.label, contract, result, self.at, self.agency, self.shows_values)
+
+    def not_checked(self, file: NamedFile, error: EtlPlatformError) -> CheckedFile:
+        """A file without a verdict, and the reason."""
+        reason = FileError(error.code if isinstance(error, NotADeliveryError) else "failed", str(error))
+        return replace(self.checked_file(file, None, CheckResult(errors=(reason,))), not_checked=True)
 
     def of(self, dataset: str | None) -> Contract | None:
         return self.of_agency(self.named or (self.folder.good[dataset] if dataset else None))

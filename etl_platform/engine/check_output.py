@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.output.terminal_table import lines_of
 from etl_platform.engine.result import CheckResult
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class CheckedFile:
         contract: None where the file was only profiled.
         checked_at: UTC.
         shows_values: whether the examples may have values of personal columns.
+        not_checked: there is no verdict; the result has the reason as its error.
     """
 
     path: Path
@@ -34,6 +36,11 @@ class CheckedFile:
     checked_at: datetime
     agency: str | None = None
     shows_values: bool = False
+    not_checked: bool = False
+
+    @property
+    def outcome(self) -> str:
+        return "not_checked" if self.not_checked else str(self.result.outcome)
 
     def to_json(self) -> dict[str, Any]:
         contract = self.contract
@@ -45,6 +52,7 @@ class CheckedFile:
             "checked_at": self.checked_at.isoformat(timespec="seconds"),
             "shows_values": self.shows_values,
             **self.result.to_json(),
+            "outcome": self.outcome,
         }
 
 
@@ -59,20 +67,25 @@ def write_report(checked: CheckedFile, out_dir: Path) -> None:
 
 
 def write_refused_rows(checked: CheckedFile, quarantine: Path, out: Path) -> None:
-    """Write the refused rows as a workbook to correct; without refused rows, remove that of an earlier check."""
+    """Write the refused rows as a workbook to correct; without refused rows, remove that of an earlier check.
+
+    Folders above it are made.
+    """
     from etl_platform.engine.spreadsheets.refused_rows import RefusedRows, write_workbook
 
     if not checked.result.quarantined_rows:
         out.unlink(missing_ok=True)
-        print(f"no row is refused, so {out} is not written", file=sys.stderr)
+        print(f"no row of {checked.label} is refused, so {out} is not written", file=sys.stderr)
         return
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_workbook({"": RefusedRows(quarantine, checked.result)}, checked.contract, out)
 
 
 def write_page(checked: CheckedFile, path: Path) -> None:
-    """Write the verdict as a page for people."""
+    """Write the verdict as a page for people; folders above it are made."""
     from etl_platform.engine.pages.html_page import html_page
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html_page(facts_of(checked)), "utf-8")
 
 
@@ -85,7 +98,7 @@ def facts_of(checked: CheckedFile) -> "PageFacts":
         file=checked.path.name,
         result=checked.result,
         checked_at=checked.checked_at,
-        outcome=str(checked.result.outcome),
+        outcome=checked.outcome,
         dataset=contract.dataset if contract else None,
         agency=checked.agency,
         contract_version=contract.version if contract else None,
@@ -94,12 +107,35 @@ def facts_of(checked: CheckedFile) -> "PageFacts":
     )
 
 
+def problems(checked: CheckedFile) -> list[tuple[Any, ...]]:
+    """What is wrong with a file, as lines of ``problem_table``."""
+    from etl_platform.engine.problem_table import problem_rows
+
+    dataset = checked.contract.dataset if checked.contract else None
+    return list(problem_rows(checked.label, dataset, checked.outcome, checked.result))
+
+
+def print_csv(checked: CheckedFile) -> None:
+    """Print what is wrong with a file; without a contract, its profile."""
+    from etl_platform.engine.problem_table import problem_table
+    from etl_platform.engine.text_report import profile_table
+
+    if checked.contract is None and checked.result.profile:
+        profile_table(checked.result.profile).print_csv()
+    else:
+        problem_table(problems(checked)).print_csv()
+
+
 def print_verdict(checked: CheckedFile) -> None:
-    from etl_platform.engine.text_report import profile_table, verdict
+    from etl_platform.engine.text_report import not_checked, profile_table, verdict
 
     contract, result = checked.contract, checked.result
+    if checked.not_checked:
+        print(not_checked(checked.label, result.errors[0]))
+        return
     print(verdict(checked.label, contract.dataset if contract else None, result))
     if result.sentences:
-        print("", *(f"{reason}: {sentence}" for reason, sentence in result.sentences.items()), sep="\n")
+        sentences = [(f"{reason}: {sentence}",) for reason, sentence in result.sentences.items()]
+        print(f"\n{lines_of(sentences)}")
     if contract is None and result.profile:
         print(f"\n{profile_table(result.profile)}")

@@ -55,6 +55,11 @@ class Example:
     value: str | None
     member: str | None = None
 
+    @property
+    def place(self) -> str:
+        """Its line, and the archive member if there are several."""
+        return f"{self.line}" if self.member is None else f"{self.line} of {self.member}"
+
     def to_json(self) -> dict[str, Any]:
         return without_null({"line": self.line, "member": self.member}, "member") | {"value": self.value}
 

@@ -9,8 +9,9 @@ from etl_platform.engine.contract.overlay import AppliedOverlay, meaning_text
 from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.matched_columns import FileColumns, Rename
 from etl_platform.engine.named_files import LeftOut
-from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable
-from etl_platform.engine.output.terminal_table import table
+from etl_platform.engine.output.plain_text import MAX_CELL, counted, escape_control_characters, printable
+from etl_platform.engine.output.table_formats import Table
+from etl_platform.engine.output.terminal_table import table, wrapped_line
 from etl_platform.engine.privacy.personal_data import PersonalData
 from etl_platform.engine.result import (
     CheckResult,
@@ -49,13 +50,13 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
     lines += overlay_lines(result.overlay) if result.overlay else []
     lines += _column_lines(result.columns, accepted=not result.errors) if result.columns else []
     lines += _personal_data_lines(result.personal_data or ())
-    lines = [escape_control_characters(line) for line in lines]
+    lines = [wrapped_line(escape_control_characters(line)) for line in lines]
     if result.reasons:
         rows = [
             (reason, rows, _unevaluated(result, reason) + _examples(reason, result.examples.get(reason, ())))
             for reason, rows in sorted(result.reasons.items(), key=lambda pair: -pair[1])
         ]
-        lines += ["", _rules_table(rows)]
+        lines += ["", table(("rule", "rows", "first lines"), rows)]
     if result.dataset_rules:
         lines += ["", _dataset_rules_table(result.dataset_rules)]
     return "\n".join(lines)
@@ -189,26 +190,20 @@ def _place(line: int, member: str | None) -> str:
     return f"{line} of {member}" if member is not None else str(line)
 
 
-def _rules_table(rows: Sequence[tuple[str, int, str]]) -> str:
-    width = max(len("rule"), *(len(rule) for rule, _, _ in rows))
-    lines = [f"{'rule'.ljust(width)}  {'rows':>9}  first lines"]
-    lines += [f"{rule.ljust(width)}  {count:>9,}  {first}" for rule, count, first in rows]
-    return "\n".join(lines)
-
-
-def profile_table(profile: Mapping[str, ColumnProfile]) -> str:
+def profile_table(profile: Mapping[str, ColumnProfile]) -> Table:
+    """The columns of a file without a contract."""
     rows = [
         (
             name,
             column.nulls,
             column.distinct,
-            column.min,
-            column.max,
+            printable(column.min),
+            printable(column.max),
             ", ".join(f"{top.value} ({top.rows:,})" for top in (column.top or ())[:3]),
         )
         for name, column in profile.items()
     ]
-    return table(("column", "nulls", "distinct", "min", "max", "most frequent"), rows)
+    return Table(("column", "nulls", "distinct", "min", "max", "most frequent"), rows, last=MAX_CELL)
 
 
 @dataclass(frozen=True)
@@ -223,7 +218,7 @@ class FileLine:
 
 
 def not_checked(label: str, error: FileError) -> str:
-    return "\n".join(map(escape_control_characters, (f"NOT CHECKED  {label}", f"  {error}")))
+    return "\n".join(wrapped_line(escape_control_characters(line)) for line in (f"NOT CHECKED  {label}", f"  {error}"))
 
 
 def summary(lines: Sequence[FileLine], left_out: Sequence[LeftOut]) -> str:

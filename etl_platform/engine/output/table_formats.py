@@ -10,7 +10,7 @@ from typing import Any
 
 from etl_platform.engine.output.formula_guard import FORMULA_START
 from etl_platform.engine.output.plain_text import escape_control_characters
-from etl_platform.engine.output.terminal_table import table
+from etl_platform.engine.output.terminal_table import MAX_NAME, table
 
 
 def add_formats(parser: argparse.ArgumentParser, json_help: str) -> "argparse._MutuallyExclusiveGroup":
@@ -23,15 +23,21 @@ def add_formats(parser: argparse.ArgumentParser, json_help: str) -> "argparse._M
 
 @dataclass(frozen=True)
 class Table:
-    """Rows below a header. ``last`` is how many characters a terminal shows of the cells of the last column."""
+    """Rows below a header.
+
+    Attributes:
+        last: how many characters people are shown of the cells of the last column; by default as of the others.
+        cell: the same for the other columns. Names are not cut, values of files are.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[Any]]
     last: int | None = None
+    cell: int = MAX_NAME
 
     def __str__(self) -> str:
         """For people: fits the terminal."""
-        return table(self.header, self.rows, last=self.last)
+        return table(self.header, self.rows, cell=self.cell, last=self.last)
 
     def print_csv(self) -> None:
         """For spreadsheets: no cell moves the cursor or runs as a formula."""

@@ -1,13 +1,15 @@
 """Tables of plain text that fit into the terminal. What to print is decided elsewhere."""
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from etl_platform.engine.output.plain_text import MAX_CELL, escape_control_characters, printable
+from etl_platform.engine.output.plain_text import escape_control_characters, printable
 from etl_platform.engine.output.terminal import has_colours, terminal_width
 
+MAX_NAME = 1_100
 _GAP, _INDENT = "  ", "    "
 _ROOM_FOR_TEXT = 30
 """A last column of text begins on a line only if so many characters of it fit."""
@@ -19,7 +21,7 @@ def table(
     header: Sequence[str],
     rows: Sequence[Sequence[Any]],
     *,
-    cell: int = MAX_CELL,
+    cell: int = MAX_NAME,
     last: int | None = None,
     width: int | None = None,
     coloured: bool | None = None,
@@ -29,7 +31,7 @@ def table(
     A table that is wider than the terminal continues each row on lines below it, so no cell is left out.
 
     Args:
-        cell: characters that a cell may have, names included.
+        cell: characters that a cell may have, names included; by default as many as a key of S3 has.
         last: the same for the cells of the last column.
         width: of the lines; by default that of the terminal, and without limit in a file or a pipe.
         coloured: whether outcomes have colours; by default if standard output has.
@@ -57,6 +59,16 @@ def lines_of(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
     parts = _parts(widths, width)
     padded = [[*(text.ljust(w) for text, w in zip(row[:-1], widths, strict=False)), row[-1]] for row in cells]
     return "\n".join(line for row in padded for line in _lines(row, parts, width, str))
+
+
+def wrapped_line(line: str, width: int | None = None) -> str:
+    """A line of text that continues on further lines below its text; in a pipe as it is."""
+    width = width or terminal_width()
+    if width is None or len(line) <= width:
+        return line
+    start = re.match(r"\s*(\S+\s{2,})?", line)
+    indent = " " * min(len(start[0]) if start else 0, width // 2)
+    return "\n".join(textwrap.wrap(line, width, subsequent_indent=indent or _INDENT, break_on_hyphens=False))
 
 
 def _parts(widths: Sequence[int], width: int | None) -> list[int]:

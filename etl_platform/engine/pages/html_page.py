@@ -21,6 +21,7 @@ def html_page(facts: PageFacts) -> str:
         facts=facts,
         verdict=verdict_sentence(facts),
         badge=_badge(facts),
+        outcome=facts.outcome.replace("_", " "),
         about=_about(facts),
         steps=steps(facts),
         rules=rules,

@@ -47,7 +47,7 @@ class PageFacts:
     Attributes:
         file: its name.
         checked_at: UTC.
-        outcome: of the delivery, or of the check.
+        outcome: of the delivery, or of the check; ``not_checked`` if there is no verdict.
         reason: words to add to the verdict, such as the newer delivery.
         our_fault: whether the data team, not the sender, has to act on a refusal.
         delivery_id, delivered_at: None where the file was checked before it was sent.

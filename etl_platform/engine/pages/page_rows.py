@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.drift.words import percent
 from etl_platform.engine.pages.page_facts import PageFacts
-from etl_platform.engine.pages.page_sentences import column_hint, place, rule_sentence
+from etl_platform.engine.pages.page_sentences import column_hint, rule_sentence
 from etl_platform.engine.result import Example
 
 _MAX_RULES, _MAX_COLUMNS = 100, 40
@@ -68,7 +68,7 @@ def _broken_rule(facts: PageFacts, reason: str, rows: int) -> BrokenRule:
         rows,
         rows / (result.rows or rows),
         result.unevaluated.get(reason, 0),
-        [(place(example), _value(reason, example)) for example in result.examples.get(reason, ())],
+        [(example.place, _value(reason, example)) for example in result.examples.get(reason, ())],
     )
 
 

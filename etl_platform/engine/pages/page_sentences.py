@@ -24,6 +24,8 @@ def verdict_sentence(facts: PageFacts) -> str:
     """The outcome in one sentence or two."""
     if facts.outcome == "accepted":
         return _accepted(facts)
+    if facts.outcome == "not_checked":
+        return "The file was not checked, so nothing is known about its rows."
     if facts.our_fault:
         return "The file was not judged, because of a fault on our side. Nothing of it is used yet."
     if not facts.is_sent:
@@ -115,12 +117,8 @@ def column_hint(facts: PageFacts, reason: str) -> str:
 
 def lines_text(examples: Sequence[Example]) -> str:
     """The first lines, such as ``Lines 3, 7, 9 and more``."""
-    places = [place(example) for example in examples]
+    places = [example.place for example in examples]
     if not places:
         return ""
     more = " and more" if len(places) > _LINES_SHOWN else ""
     return f"Line{'s' if len(places) > 1 else ''} {', '.join(places[:_LINES_SHOWN])}{more}"
-
-
-def place(example: Example) -> str:
-    return f"{example.line} of {example.member}" if example.member is not None else f"{example.line}"

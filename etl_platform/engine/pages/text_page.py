@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from etl_platform.engine.output.plain_text import escape_control_characters
-from etl_platform.engine.output.terminal_table import table
+from etl_platform.engine.output.terminal_table import table, wrapped_line
 from etl_platform.engine.pages.page_facts import PageFacts
 from etl_platform.engine.pages.page_rows import broken_rules, delivery_rows, empty_shares
 from etl_platform.engine.pages.page_sentences import steps, verdict_sentence
@@ -82,8 +82,8 @@ def _empty(facts: PageFacts) -> list[str]:
 
 
 def _printable(lines: Iterable[str]) -> list[str]:
-    """Lines whose texts cannot move the cursor; a table sees to that itself, and may have colours."""
-    return list(map(escape_control_characters, lines))
+    """Lines that fit, and whose texts cannot move the cursor; a table sees to that itself, and may have colours."""
+    return [wrapped_line(escape_control_characters(line)) for line in lines]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
