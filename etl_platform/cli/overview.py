@@ -44,18 +44,17 @@ def _overview(arguments: argparse.Namespace) -> int:
     require_target("--html", arguments.html, ".html")
     platform, now = Platform(load_settings()), datetime.now(UTC)
     agency = current_agency(arguments.agency, platform) if arguments.agency else None
-    progress = ProgressLine()
-    facts = read_facts(
-        platform.store,
-        platform.bucket,
-        platform.contracts,
-        _state(platform, now, agency),
-        now,
-        days=min(arguments.days or DAYS, _MOST_DAYS),
-        agency=agency,
-        progress=progress,
-    )
-    progress.clear()
+    with ProgressLine("reading reports") as progress:
+        facts = read_facts(
+            platform.store,
+            platform.bucket,
+            platform.contracts,
+            _state(platform, now, agency),
+            now,
+            days=min(arguments.days or DAYS, _MOST_DAYS),
+            agency=agency,
+            progress=progress,
+        )
     arguments.html.write_text(overview_page(facts), "utf-8")
     print_unreadable(facts.unreadable)
     print(f"{_summary(facts)}; the page is {arguments.html}")

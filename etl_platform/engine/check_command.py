@@ -43,7 +43,7 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
         from etl_platform.engine.web_check.local_server import serve
 
         return serve(arguments, contracts_folder)
-    found = find_files(arguments.files, arguments.out)
+    found = find_files(arguments.files, filter(None, (arguments.out, arguments.html, arguments.xlsx)))
     contracts = CheckContracts.read(arguments, contracts_folder)
     if names_several(arguments):
         return _check_many(found, contracts, arguments)
@@ -57,6 +57,8 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
         if arguments.html:
             write_page(contracts.not_checked(file, error), arguments.html)
         raise
+    if arguments.xlsx and not checked.result.quarantined_rows:
+        print(f"no row is refused, so {arguments.xlsx} is not written", file=sys.stderr)
     if arguments.html:
         write_page(checked, arguments.html)
     if arguments.json:

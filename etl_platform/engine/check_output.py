@@ -1,7 +1,6 @@
 """What a check gives its caller: report, quarantine, page and printed verdict of one file. Nothing is decided."""
 
 import json
-import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +74,6 @@ def write_refused_rows(checked: CheckedFile, quarantine: Path, out: Path) -> Non
 
     if not checked.result.quarantined_rows:
         out.unlink(missing_ok=True)
-        print(f"no row of {checked.label} is refused, so {out} is not written", file=sys.stderr)
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     write_workbook({"": RefusedRows(quarantine, checked.result)}, checked.contract, out)

@@ -1,7 +1,7 @@
 """The files that a check's arguments name, and the folder of each file's results. Nothing is opened."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,23 +37,23 @@ class NamedFiles:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def find_files(arguments: Sequence[Path], out: Path | None) -> NamedFiles:
+def find_files(arguments: Sequence[Path], folders: Iterable[Path] = ()) -> NamedFiles:
     """The files that arguments name, and those below folders; each once.
 
     Args:
-        out: the folder for results. Results of an earlier run in it are not checked.
+        folders: those for results, pages and workbooks. What an earlier run left in them is not checked.
 
     Raises:
         UsageError: the only argument does not exist, or no file is found. One of several that does not exist is among
             the files, so that it does not keep the others from being checked.
     """
-    results = None if out is None else _place(out)
+    results = frozenset(map(_place, folders))
     paths: dict[Path, Path] = {}
     left_out: dict[Path, LeftOut] = {}
     for argument in arguments:
         if argument.is_dir():
-            if _place(argument) == results:
-                raise UsageError(f"--out {out}: results would be among the files to check; name another folder")
+            if _place(argument) in results:
+                raise UsageError(f"{argument}: results would be among the files to check; name another folder")
             for path in _below(argument, results):
                 if found := ignored_name(path.relative_to(argument).as_posix()):
                     left_out.setdefault(_place(path), LeftOut(path, found.code))
@@ -82,7 +82,7 @@ def _place(path: Path) -> Path:
     return path.parent.resolve() / path.name if path.name not in {"", ".."} else path.resolve()
 
 
-def _below(folder: Path, results: Path | None) -> Iterator[Path]:
+def _below(folder: Path, results: Set[Path]) -> Iterator[Path]:
     """The files below a folder, sorted; links to folders are not followed."""
     try:
         entries = sorted(folder.iterdir())
@@ -90,7 +90,7 @@ def _below(folder: Path, results: Path | None) -> Iterator[Path]:
         raise UsageError(f"{folder}: {error.strerror}; name another folder") from None
     for entry in entries:
         if entry.is_dir():
-            if not entry.is_symlink() and _place(entry) != results:
+            if not entry.is_symlink() and _place(entry) not in results:
                 yield from _below(entry, results)
         elif entry.is_file():
             yield entry

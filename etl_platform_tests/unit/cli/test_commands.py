@@ -800,7 +800,8 @@ def test_each_of_several_files_has_its_page(capsys: pytest.CaptureFixture[str], 
     write("sent/b/Unknown.csv", ROSTER)
     assert call(capsys, "check", "sent", "--html", "pages")[0] == 2
     assert "--html verdict.html" in call(capsys, "check", "sent", "--html", write("verdict.html", ""))[2]
-    assert set(listing(folder / "pages")) == {"a/Officer_Detail.csv.html", "b/Officer_Detail.csv.html"}
+    pages = {"a/Officer_Detail.csv.html", "b/Officer_Detail.csv.html", "Unknown.csv.html"}
+    assert set(listing(folder / "pages")) == pages
 
 
 def test_values_of_personal_columns_are_shown_to_who_asks(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
@@ -844,7 +845,21 @@ def test_refused_rows_are_a_workbook_and_a_good_file_leaves_none(
     code, _, err = call(capsys, "check", file, "--xlsx", "fix.xlsx")
     assert (code, err) == (0, "no row is refused, so fix.xlsx is not written\n")
     assert not (folder / "fix.xlsx").exists()
-    assert call(capsys, "check", ".", "--xlsx", "fix.xlsx")[0] == 2
+
+
+def test_each_of_several_files_has_its_workbook_which_is_no_delivery(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    write("sent/a/Officer_Detail.csv", ROSTER)
+    write("sent/b/Officer_Detail.csv", ROSTER.replace("2001-99-03,1971-13-41", "2001-09-03,1971-03-04"))
+    for _ in range(2):
+        code, out, err = call(capsys, "check", "sent", "--xlsx", "sent/fix")
+        assert (code, err) == (0, "")
+        assert "2 files: 2 accepted" in out
+        assert set(listing(folder / "sent/fix")) == {"a/Officer_Detail.csv.xlsx"}
+    assert [row.place for row in read_corrections(folder / "sent/fix/a/Officer_Detail.csv.xlsx")] == [(None, 4)]
+    write("fix.xlsx", "no folder")
+    assert call(capsys, "check", "sent", "--xlsx", "fix.xlsx")[0] == 2
 
 
 def test_a_template_replaces_no_file(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import json
 import re
 import shlex
 import sys
@@ -65,7 +66,7 @@ def ids(folder: Path) -> dict[str, str]:
     made = LongNames(folder / "contracts")
     for name in ("fix.csv", "other.csv"):
         (folder / name).write_text(f"ident,{COLUMN}\nid1,many\nid2,2\n,3\n")
-    return {"first": made.first.report.delivery_id, "last": made.last.report.delivery_id}
+    return {name: getattr(made, name).report.delivery_id for name in ("first", "last", "ignored")}
 
 
 def printed(command: str, ids: dict[str, str], patch: pytest.MonkeyPatch, out: io.StringIO) -> str:
@@ -134,3 +135,86 @@ def _options(
             yield from _options(one, (*words, name))
     if not below:
         yield words, [option for action in parser._actions for option in action.option_strings]
+
+
+def test_the_day_is_on_one_screen(ids: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    text = printed("today", ids, monkeypatch, io.StringIO())
+    assert "3 files of 1 agency: 1 accepted, 1 ignored, 1 rejected; 2 rows of accepted files quarantined" in text
+    parts = {part.partition("\n")[0] for part in text.split("\n\n")}
+    assert {"refused:", "failed, and not done yet:", "stuck:", "overdue:"} <= parts
+    assert "nothing is refused" not in text
+
+
+def test_the_day_as_json_has_every_part(ids: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.loads(printed("today --json", ids, monkeypatch, io.StringIO()))
+    assert [len(found[name]) for name in ("refused", "failed", "overdue")] == [2, 1, 1]
+    assert {one["state"] for one in found["stuck"]} == {"stuck"}
+    assert sum(sum(one["outcomes"].values()) for one in found["arrivals"]) == 3
+
+
+def test_a_day_without_anything_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", str(tmp_path))
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(["today"]) == 0
+    assert "nothing has arrived" in out.getvalue()
+    assert "nothing is refused, stuck or overdue" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status --agency {}",
+        "history --agency {}",
+        f"quarantine --dataset {DATASET} --agency {{}}",
+        f"replay --dataset {DATASET} --agency {{}}",
+        "erase --by me --agency {}",
+        "overdue --agency {}",
+        "reconcile --agency {}",
+    ],
+)
+def test_a_misspelt_agency_is_answered_with_a_near_one(
+    command: str, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ids
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    main(shlex.split(command.format(AGENCY.replace("angeles", "angels"))))
+    assert f"did you mean {AGENCY}?" in out.getvalue()
+
+
+def test_an_ignored_file_is_shown_with_its_reason(ids: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed("show {ignored}", ids, monkeypatch, io.StringIO())
+    assert text.startswith("IGNORED  Another_Kind")
+    assert "no_contract" in text
+
+
+def test_no_cell_of_a_csv_runs_as_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "=cmd|calc!A0.csv"
+    file.write_text(f"ident,{COLUMN}\nid1,many\n")
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    main(["check", str(file), "--contract", DATASET, "--csv"])
+    assert out.getvalue().splitlines()[1].startswith("'=cmd")
+
+
+def test_several_files_get_a_workbook_each_and_a_page_each(ids: dict[str, str], tmp_path: Path) -> None:
+    assert ids
+    assert main(["check", "fix.csv", "nothing.csv", "--xlsx", str(tmp_path / "x"), "--html", str(tmp_path / "h")]) == 2
+    assert [path.name for path in sorted((tmp_path / "h").iterdir())] == ["fix.csv.html", "nothing.csv.html"]
+    assert "not checked" in (tmp_path / "h" / "nothing.csv.html").read_text().lower()
+    assert not (tmp_path / "x" / "nothing.csv.xlsx").exists()
+
+
+def test_a_page_says_why_a_file_was_not_checked(
+    ids: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ids
+    page = tmp_path / "page.html"
+    assert main(["check", "other.csv", "--html", str(page)]) == 2
+    assert "no contract matches the file name other.csv" in capsys.readouterr().err
+    text = page.read_text()
+    assert "Not checked: other.csv" in text
+    assert "The file was not checked" in text
+    assert "No contract matches the file name other.csv" in text

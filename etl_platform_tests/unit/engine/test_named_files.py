@@ -20,7 +20,7 @@ def made(folder: Path, *names: str) -> list[Path]:
 
 
 def labels(*arguments: Path, out: Path | None = None) -> list[str]:
-    return [file.label for file in find_files(arguments, out).files]
+    return [file.label for file in find_files(arguments, [out] if out else ()).files]
 
 
 def test_a_label_is_the_file_name_and_only_same_names_have_folders_in_front(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_file_named_twice_is_checked_once(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_file_that_an_argument_names_is_checked_whatever_its_name(tmp_path: Path) -> None:
     (path, *_) = made(tmp_path, "a.tmp", "b.tmp", "c.csv")
-    found = find_files([tmp_path, path], None)
+    found = find_files([tmp_path, path])
     assert [file.label for file in found.files] == ["c.csv", "a.tmp"]
     assert [(left.path.name, left.code) for left in found.left_out] == [("b.tmp", "half_sent")]
 
