@@ -44,8 +44,10 @@ RUN groupadd --gid 1000 etl \
     && useradd --uid 1000 --gid 1000 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin etl \
     && install --directory --owner 1000 --group 1000 "${DAGSTER_HOME}"
 COPY --from=build /opt/etl-platform /opt/etl-platform
+# Nobody can write here. etl-platform and Dagster read .env from the working directory, and Python imports from it; /tmp has
+# what agencies send.
+WORKDIR /opt/working-directory
 USER 1000:1000
-WORKDIR /tmp
 EXPOSE 8080
 ENTRYPOINT ["etl-platform"]
 CMD ["--help"]

@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-drift bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check sbom helm-deps clean
+.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-drift bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check sbom audit helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -150,6 +150,11 @@ sbom: .venv/.ready ## Write the locked packages of the image as CycloneDX: dist/
 	@mkdir -p dist
 	$(UV) export --quiet --locked --no-dev --format cyclonedx1.5 --preview-features sbom-export --output-file dist/etl-platform.cdx.json
 	ls dist/etl-platform.cdx.json
+
+audit: .venv/.ready .deploy/.ready ## Look up the locked packages of the image in PyPI's database of vulnerabilities; needs the internet
+	@mkdir -p dist
+	$(UV) export --quiet --locked --no-dev --no-emit-project --format requirements-txt --output-file dist/requirements.txt
+	exec $(BIN)/python infra/deploy/audit.py dist/requirements.txt
 
 helm-deps: .deploy/.ready ## Fetch the official Dagster chart, which ours stands on; needs the internet
 	@.deploy/bin/helm dependency update helm/etl-platform

@@ -13,6 +13,7 @@ from etl_platform_tests.deploy.stand_ins import StandIns
 
 REGISTRY = "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing"
 DIGEST = "sha256:" + "5e" * 32
+BASE = "python:3.12-slim"
 PASSWORD = "a password of 'RDS' $1"
 ROLE = "arn:aws-us-gov:iam::123456789012:role/file-processing-sa"
 OUTPUTS = {
@@ -97,6 +98,7 @@ def make_checkout(tmp_path: Path) -> Checkout:
         shutil.copytree(REPOSITORY / "infra" / part, folder / "infra" / part)
     for stack in ("file_processing", "foundation_network"):
         (folder / "infra" / stack / "terraform" / ".terraform").mkdir(parents=True)
+    (folder / "Dockerfile").write_text(f"# Ours.\nARG BASE_IMAGE={BASE}@{DIGEST}\nFROM ${{BASE_IMAGE}}\n")
     charts = folder / "helm" / "etl-platform" / "charts"
     charts.mkdir(parents=True)
     (charts / "dagster-1.13.27.tgz").touch()

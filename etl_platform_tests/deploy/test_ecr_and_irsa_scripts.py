@@ -1,4 +1,4 @@
-"""ecr_put.sh and irsa_verify.sh: what is built and pinned, and what a pod's identity is held against."""
+"""ecr_put.sh, renew_base_image.sh and irsa_verify.sh: what is built and pinned, and what a pod's identity must be."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from etl_platform.local.stack import REPOSITORY
-from etl_platform_tests.deploy.script_checkout import DIGEST, REGISTRY, ROLE, Checkout, make_checkout
+from etl_platform_tests.deploy.script_checkout import BASE, DIGEST, REGISTRY, ROLE, Checkout, make_checkout
 
 
 @pytest.fixture
@@ -74,10 +74,78 @@ def test_any_other_error_of_ecr_stops_the_script(checkout: Checkout) -> None:
     assert checkout.steps() == []
 
 
+def test_nothing_is_built_on_a_base_image_that_can_change(checkout: Checkout) -> None:
+    (checkout.folder / "Dockerfile").write_text(f"ARG BASE_IMAGE={BASE}\n")
+
+    done = checkout.run("ecr_put.sh")
+    assert done.returncode == 1
+    assert f"the base image {BASE} has no digest" in done.stderr
+    assert "run renew_base_image.sh" in done.stderr
+    assert checkout.steps() == []
+
+    assert checkout.run("ecr_put.sh", BASE_IMAGE=f"mirror/{BASE}@{DIGEST}").returncode == 0
+    (build,) = [line for line in checkout.programs.lines("docker") if "buildx build" in line]
+    assert f"--build-arg BASE_IMAGE=mirror/{BASE}@{DIGEST} " in build
+
+
+NEWER = "sha256:" + "0a" * 32
+
+
+def test_the_base_image_is_pinned_to_what_its_tag_is_now(checkout: Checkout) -> None:
+    dockerfile = checkout.folder / "Dockerfile"
+    before = dockerfile.read_text()
+    checkout.programs.answer("docker", f"imagetools inspect {BASE} ", out=f"{NEWER}\n")
+
+    done = checkout.run("renew_base_image.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{BASE}@{NEWER} instead of {BASE}@{DIGEST}; commit the Dockerfile")
+    assert dockerfile.read_text() == before.replace(DIGEST, NEWER)
+
+    again = checkout.run("renew_base_image.sh")
+    assert again.stdout == f"{BASE}@{NEWER} is still the newest\n"
+    assert dockerfile.read_text() == before.replace(DIGEST, NEWER)
+
+
+def test_the_base_image_can_be_a_mirrors(checkout: Checkout) -> None:
+    checkout.programs.answer("docker", f"imagetools inspect registry.example.gov:5000/{BASE} ", out=NEWER)
+
+    done = checkout.run("renew_base_image.sh", BASE_IMAGE=f"registry.example.gov:5000/{BASE}")
+    assert done.returncode == 0, done.stderr
+    assert f"ARG BASE_IMAGE=registry.example.gov:5000/{BASE}@{NEWER}\n" in (checkout.folder / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize(
+    ("answer", "given", "says"),
+    [
+        ({"err": "no such host", "code": 1}, "", "the registry did not return python:3.12-slim"),
+        ({"out": "latest"}, "", "returned 'latest' instead of a digest"),
+        ({"out": NEWER}, "python", "BASE_IMAGE takes an image with a tag"),
+        ({"out": NEWER}, "python:3.12|slim", "BASE_IMAGE takes an image with a tag"),
+    ],
+)
+def test_without_a_digest_the_dockerfile_stays(
+    checkout: Checkout, answer: dict[str, object], given: str, says: str
+) -> None:
+    before = (checkout.folder / "Dockerfile").read_text()
+    checkout.programs.answer("docker", "imagetools", **answer)
+
+    done = checkout.run("renew_base_image.sh", **({"BASE_IMAGE": given} if given else {}))
+    assert done.returncode in {1, 2}
+    assert says in done.stderr
+    assert (checkout.folder / "Dockerfile").read_text() == before
+
+
+def test_the_dockerfile_has_the_line_that_the_scripts_look_for() -> None:
+    found = re.findall(r"^ARG BASE_IMAGE=(\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert [name.partition("@")[0] for name in found] == [BASE]
+
+
 def irsa(checkout: Checkout) -> None:
     issuer = "oidc.eks.us-gov-west-1.amazonaws.com/id/ABC"
     provider = f"arn:aws-us-gov:iam::123456789012:oidc-provider/{issuer}"
-    accounts = [f"file-processing-{name}" for name in ("gateway", "metrics", "code", "sa", "doctor", "commands")]
+    accounts = [
+        f"file-processing-{name}" for name in ("gateway", "metrics", "code", "sa", "retention", "doctor", "commands")
+    ]
     checkout.programs.answer("aws", "describe-cluster", out=f"https://{issuer}\n")
     checkout.programs.answer("aws", "list-open-id-connect-providers", issuer, out=f"{provider}\n")
     for account in accounts:
@@ -97,7 +165,7 @@ def test_irsa_is_verified_from_the_provider_to_the_pod(checkout: Checkout) -> No
     done = checkout.run("irsa_verify.sh")
 
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["provider", *["role"] * 6, "pod", "ok"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["provider", *["role"] * 7, "pod", "ok"]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,18 @@ def test_only_its_two_writable_folders_can_be_written(image: Builder) -> None:
     assert image.run("-c", places, entry_point="sh").stdout.split() == ["/tmp", HOME, "1000"]
 
 
+def test_a_file_that_was_written_at_run_time_sets_nothing(image: Builder) -> None:
+    planted = "for place in . /tmp; do echo PORT=eighty >$place/.env; mkdir $place/etl_platform; done 2>/dev/null"
+    done = image.run("-c", f"{planted}; ls -A . /tmp/.env; exec etl-platform --version", entry_point="sh")
+    assert done.returncode == 0, done.stderr
+    listed, _, version = done.stdout.partition("\n\n.:\n")
+    assert (listed, version.split()[0]) == ("/tmp/.env", "etl-platform")
+    # `status` reads every setting before it connects to anything.
+    status = image.run("-c", f"{planted}; exec etl-platform status", entry_point="sh")
+    assert "PORT" not in status.stderr
+    assert "DATA_BUCKET_NAME" in status.stderr
+
+
 def test_it_has_no_compiler_and_no_build_tools(image: Builder) -> None:
     look = "for name in cc gcc g++ ld make uv pytest ruff git; do command -v $name; done; true"
     assert image.run("-c", look, entry_point="sh").stdout == ""

@@ -231,6 +231,11 @@ def test_the_writable_ui_is_off_unless_it_is_asked_for(variants: dict[str, list[
         assert "file-processing-ui" not in {item["metadata"]["name"] for item in variants[name]}
 
 
+def test_no_container_works_in_another_folder_than_the_images_own(rendered: Sequence[Rendered]) -> None:
+    # A .env in the working directory sets settings, so nobody may write there.
+    assert {c.get("workingDir") for pod in pods(rendered) for c in pod.containers} == {None}
+
+
 def test_no_pod_connects_or_is_connected_to_without_a_policy_that_says_so(rendered: Sequence[Rendered]) -> None:
     deny = one(rendered, "NetworkPolicy", "file-processing-default-deny")["spec"]
     assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

@@ -305,6 +305,10 @@ def test_the_local_setup_feeds_the_queue_directly_or_through_a_gateway(
             STACK / "sns_probe_listener.sh", AWS_ENDPOINT_URL=endpoint_url, ENDPOINT=f"http://127.0.0.1:{port}/"
         )
         assert (probe.returncode, probe.stdout.splitlines()[-1][-3:]) == (0, "200"), probe.stderr
+        with _gateway(settings, tmp_path) as other:
+            assert _call(setup, "127.0.0.1", str(other), AWS_ENDPOINT_URL=endpoint_url).returncode == 0
+            subscribed = aws.sns.list_subscriptions_by_topic(TopicArn=made.topic_arn)["Subscriptions"]
+            assert [item["Endpoint"] for item in subscribed] == [f"http://127.0.0.1:{other}/"]
 
     assert _call(setup, AWS_ENDPOINT_URL=endpoint_url).stdout == direct.stdout
     subscribed = aws.sns.list_subscriptions_by_topic(TopicArn=made.topic_arn)["Subscriptions"]

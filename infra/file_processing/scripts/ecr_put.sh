@@ -12,18 +12,23 @@ usage() {
   cat <<'HELP'
 Build the image for each platform, push it to ECR and write its digest URI to terraform/container_image.txt.
 
-The tag is the commit. A commit that is already in ECR is not built again; only its digest is written.
+The tag is the commit. A commit that is already in ECR is not built again; only its digest is written. The image on which
+it is built must have a digest: renew_base_image.sh writes it into the Dockerfile.
 
 variables:
   ECR_REPOSITORY   the repository, created if it does not exist [etl-file-processing]
   IMAGE_TAG        [the commit; with a time if files of the image have uncommitted changes]
   PLATFORMS        [linux/amd64,linux/arm64]
-  BASE_IMAGE       passed to the Dockerfile if set
+  BASE_IMAGE       <name>@sha256:<digest>, instead of the Dockerfile's
   AWS_PROFILE      [etl-playground], unless there are other credentials
   AWS_REGION       [us-gov-west-1]
 
 example:
   AWS_PROFILE=etl-playground PLATFORMS=linux/amd64 ./ecr_put.sh
+
+Sign what was pushed, if your rules ask for it, with a signing profile of AWS Signer and the notation program:
+  notation sign --plugin com.amazonaws.signer.notation.plugin --id ARN_OF_THE_PROFILE "$(<terraform/container_image.txt)"
+The cluster checks no signature unless you install an admission policy; it runs the digest of container_image.txt only.
 HELP
 }
 
@@ -51,12 +56,17 @@ pushed_digest() {
 }
 
 build_and_push() {
+  local base
+  base=${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' "$repository/Dockerfile")}
+  [[ $base =~ @sha256:[0-9a-f]{64}$ ]] ||
+    fail "the base image $base has no digest, so the next build could have another one; run renew_base_image.sh and commit" \
+      "the Dockerfile, or set BASE_IMAGE"
   aws ecr get-login-password | docker login --username AWS --password-stdin "${uri%%/*}"
   # Only a builder of this kind can build for another platform than its own.
   docker buildx inspect etl-platform >/dev/null 2>&1 ||
     docker buildx create --name etl-platform --driver docker-container >/dev/null
   docker buildx build --builder etl-platform --platform "${PLATFORMS:-linux/amd64,linux/arm64}" \
-    ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --build-arg "REVISION=$tag" \
+    --build-arg "BASE_IMAGE=$base" --build-arg "REVISION=$tag" \
     --file "$repository/Dockerfile" --tag "$uri:$tag" --metadata-file "$work/metadata.json" --push "$repository"
   digest=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["containerimage.digest"])' <"$work/metadata.json")
 }

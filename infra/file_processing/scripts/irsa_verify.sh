@@ -42,7 +42,7 @@ echo "provider   $provider"
 
 aws eks update-kubeconfig --name "$cluster" --kubeconfig "$KUBECONFIG" >/dev/null
 # Daemon and read-only webserver have a service account and no role.
-for account in file-processing-{gateway,metrics,code,sa,doctor,commands}; do
+for account in file-processing-{gateway,metrics,code,sa,retention,doctor,commands}; do
   role=$(kubectl --namespace "$namespace" get serviceaccount "$account" \
     --output=jsonpath='{.metadata.annotations.eks\.amazonaws\.com/role-arn}')
   [[ $role == arn:* ]] || fail "service account $account has no eks.amazonaws.com/role-arn; run manage.sh apply"

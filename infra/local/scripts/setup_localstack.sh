@@ -12,7 +12,7 @@ Create bucket, topic and queues in the local emulator, and print their settings.
 infra/local/docker-compose.yml if none is running. Running it twice changes nothing.
 
 Without HOST the topic sends to the queue directly. With HOST it sends to a gateway in development mode, which the emulator
-reaches at http://HOST:PORT/, and not directly: with both, every event would arrive twice.
+reaches at http://HOST:PORT/, and neither directly nor to the gateway of an earlier call: every event would arrive twice.
 
 variables:
   AWS_ENDPOINT_URL the emulator [http://127.0.0.1:4566]
@@ -36,11 +36,11 @@ start_emulator() {
     docker compose --file "$repository/infra/local/docker-compose.yml" up --detach --wait emulator >&2
 }
 
-# Unsubscribes the topic's subscriptions of this protocol.
+# Unsubscribes the topic's subscriptions that meet a JMESPath condition.
 end_subscriptions() {
-  local protocol=$1 listed arn
+  local condition=$1 listed arn
   listed=$(aws sns list-subscriptions-by-topic --topic-arn "$topic_arn" --output text \
-    --query "Subscriptions[?Protocol=='$protocol'].[SubscriptionArn]")
+    --query "Subscriptions[?$condition].[SubscriptionArn]")
   while read -r arn; do
     [[ $arn != arn:* ]] || aws sns unsubscribe --subscription-arn "$arn"
   done <<<"$listed"
@@ -63,10 +63,10 @@ settings=$(cd "$repository" && .venv/bin/python -m etl_platform.local provision 
   fail "the emulator's resources could not be created; see the error above"
 topic_arn=$(sed -n 's/^GATEWAY_ALLOWED_TOPIC_ARNS=//p' <<<"$settings")
 if [[ -n $host ]]; then
-  SNS_TOPIC_ARN=$topic_arn ENDPOINT=http://$host:$port/ \
-    "$repository/infra/file_processing/scripts/sns_subscribe.sh" >&2
-  end_subscriptions sqs
+  gateway=http://$host:$port/
+  SNS_TOPIC_ARN=$topic_arn ENDPOINT=$gateway "$repository/infra/file_processing/scripts/sns_subscribe.sh" >&2
+  end_subscriptions "Protocol=='sqs' || Protocol=='http' && Endpoint!='$gateway'"
 else
-  end_subscriptions http
+  end_subscriptions "Protocol=='http'"
 fi
 printf 'AWS_ENDPOINT_URL=%s\nAWS_REGION=%s\n%s\n' "$AWS_ENDPOINT_URL" "$AWS_REGION" "$settings"
