@@ -217,6 +217,19 @@ class Settings:
     gateway_dev_mode: bool = _setting(
         False, _yes_no, "Accept the unsigned posts of the emulator at AWS_ENDPOINT_URL; for development only"
     )
+    gateway_check_tokens_file: Path | None = _setting(
+        None, _path, "File with the hashed tokens of agencies, who may then check files at /check; unset turns it off"
+    )
+    gateway_check_max_mib: int = _setting(50, _whole(1, 1_024), "MiB that a file may have there")
+    gateway_check_memory_mib: int = _setting(
+        768, _whole(256, 1 << 16), "MiB of memory that the check of one file may use"
+    )
+    gateway_checks_at_once: int = _setting(2, _whole(1, 32), "Files that are checked at once")
+    gateway_proxies: int = _setting(
+        0,
+        _whole(0, 5),
+        "Proxies in front of the gateway; the address of a client is that many from the right in X-Forwarded-For",
+    )
     gateway_host: str = _setting("127.0.0.1", _text, "Address that the gateway listens on; 0.0.0.0 in the image")
     port: int = _setting(8080, _whole(1, 65_535), "Port of the gateway")
     log_level: str = _setting("INFO", _level, f"Log level: {', '.join(LOG_LEVELS)}")

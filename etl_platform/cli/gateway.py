@@ -20,8 +20,8 @@ def add(commands: Commands) -> None:
     )
     gateway.add_argument(
         "--only",
-        choices=("webhook", "metrics"),
-        help="serve the posts of SNS only, or metrics and the breaker only [both]",
+        choices=("webhook", "metrics", "check"),
+        help="serve the posts of SNS only, metrics and the breaker only, or the check of files only [all]",
     )
     gateway.set_defaults(command=_gateway)
 

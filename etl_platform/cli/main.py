@@ -10,6 +10,7 @@ from etl_platform.cli import (
     api,
     breaker,
     check,
+    check_token,
     contracts,
     diff,
     dlq,
@@ -60,6 +61,7 @@ _COMMANDS = (
     notify,
     run_job,
     gateway,
+    check_token,
     ui,
     doctor,
 )

@@ -19,6 +19,7 @@ from etl_platform.aws.clients import error_type
 from etl_platform.aws.sns_message import MAX_BODY_BYTES
 from etl_platform.errors import SettingsError
 from etl_platform.gateway.bounded_calls import BusyError, SheddingThreads, call_within
+from etl_platform.gateway.checks.routes import CheckRoutes
 from etl_platform.gateway.metrics import GatewayMetrics, read_sources
 from etl_platform.gateway.systems import GatewaySystems, Part
 from etl_platform.gateway.webhook import PostResult, Webhook
@@ -43,14 +44,21 @@ class Gateway:
 
     def __init__(self, systems: GatewaySystems) -> None:
         self._systems = systems
-        self._webhook = Webhook(systems.settings, systems.queue)
+        self._webhook = None if systems.only is Part.CHECK else Webhook(systems.settings, systems.queue)
         self._metrics = GatewayMetrics()
         self._checks = systems.readiness_checks()
         self._sources = systems.metric_sources()
         self._posts = SheddingThreads(_POSTS_AT_ONCE, _HANGS_AFTER_S)
-        self._probes = anyio.CapacityLimiter(3 * len(self._checks))
+        self._probes = anyio.CapacityLimiter(max(1, 3 * len(self._checks)))
         self._scrapes = anyio.CapacityLimiter(max(1, 3 * len(self._sources)))
         self._dagster = anyio.CapacityLimiter(1)
+        self._file_checks = (
+            CheckRoutes(systems.settings, self._metrics.count_check) if Part.CHECK in systems.parts else None
+        )
+
+    def close(self) -> None:
+        if self._file_checks is not None:
+            self._file_checks.close()
 
     def application(self) -> Starlette:
         reset_methods = ["POST", "GET"] if self._systems.settings.gateway_dev_mode else ["POST"]
@@ -60,14 +68,14 @@ class Gateway:
                 Route("/breaker", self.breaker),
                 Route("/breaker/reset", self.reset, methods=reset_methods),
             ],
+            Part.CHECK: self._file_checks.routes() if self._file_checks else [],
         }
-        parts = [self._systems.only] if self._systems.only else list(Part)
         return Starlette(
             routes=[
                 Route("/healthz", _healthy),
                 Route("/readyz", self.ready),
                 Route("/metrics", self.metrics),
-                *(route for part in parts for route in routes[part]),
+                *(route for part in self._systems.parts for route in routes[part]),
             ]
         )
 
@@ -87,6 +95,7 @@ class Gateway:
             return PostResult(400, "refused", "cut_off")
         if body is None:
             return PostResult(413, "refused", "too_large")
+        assert self._webhook is not None
         try:
             return await self._posts.run(partial(self._webhook.handle, body, datetime.now(UTC)))
         except BusyError:

@@ -44,6 +44,7 @@ Source: TypeAlias = tuple[str, str]
 """A pipeline, and ``queue``, ``dead_letters``, ``dagster`` or ``cloudwatch``."""
 ReadSource: TypeAlias = Callable[[], Depth] | CachedCall[DagsterReading] | CachedCall[OldestMessages]
 _BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
+_CHECK_BUCKETS_S = (0.5, 1, 2, 5, 10, 20, 40, 65, 130)
 _SOURCE_TIMEOUT_S = 5.0
 """Half of Prometheus' own timeout for a scrape."""
 _PIPELINE = FILE_EVENTS.pipeline
@@ -67,9 +68,29 @@ class GatewayMetrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
+        self._checks = Counter(
+            "etl_platform_gateway_checks",
+            "Files posted to /check by outcome",
+            ("outcome", "reason"),
+            registry=self._registry,
+        )
+        self._check_seconds = Histogram(
+            "etl_platform_gateway_check_seconds",
+            "Seconds from the complete file to its verdict",
+            buckets=_CHECK_BUCKETS_S,
+            registry=self._registry,
+        )
+        for outcome in ("accepted", "rejected", "not_checked"):
+            self._checks.labels(outcome, "")
         # rate() misses the first event if the counter's series starts with it.
         for outcome in OUTCOMES:
             self._posts.labels(_PIPELINE, outcome, "")
+
+    def count_check(self, outcome: str, reason: str, seconds: float) -> None:
+        """A posted file: its verdict, or why it has none. ``seconds`` of its check."""
+        self._checks.labels(outcome, reason).inc()
+        if seconds:
+            self._check_seconds.observe(seconds)
 
     def count(self, result: PostResult, seconds: float) -> None:
         self._posts.labels(_PIPELINE, result.outcome, result.reason or "").inc()

@@ -3,6 +3,7 @@
 import errno
 import logging
 import socket
+from contextlib import closing
 from datetime import UTC, datetime
 
 import uvicorn
@@ -27,7 +28,7 @@ def serve(settings: Settings, host: str, port: int, only: Part | None = None) ->
         SettingsError: a setting is missing, or the address cannot be bound.
     """
     gateway = Gateway(GatewaySystems(settings, lambda: datetime.now(UTC), only))
-    with listen(host, port) as listener:
+    with listen(host, port) as listener, closing(gateway):
         if settings.gateway_dev_mode:
             log.warning("development mode: unsigned posts are accepted, and GET resets the breaker")
         log.info("gateway listens", extra={"host": host, "port": listener.getsockname()[1]})

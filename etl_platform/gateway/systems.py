@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from etl_platform.aws.queue import Queue
 from etl_platform.aws.queue_age import QueueAges
 from etl_platform.doctor import ExternalSystems
 from etl_platform.errors import SettingsError
@@ -25,10 +26,11 @@ _READINESS_CHECKS = {_QUEUE_CHECK, f"{FILE_EVENTS.check_prefix}bucket", "databas
 
 
 class Part(StrEnum):
-    """What one process serves: the posts of SNS, or metrics and the circuit breaker."""
+    """What one process serves: the posts of SNS, metrics and the circuit breaker, or the check of files."""
 
     WEBHOOK = "webhook"
     METRICS = "metrics"
+    CHECK = "check"
 
 
 class GatewaySystems:
@@ -42,7 +44,10 @@ class GatewaySystems:
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime], only: Part | None = None) -> None:
         self.only = only
-        settings.require(FILE_EVENTS.url_setting, FILE_EVENTS.bucket_setting, "gateway_allowed_topic_arns")
+        if only is Part.CHECK:
+            settings.require("gateway_check_tokens_file")
+        else:
+            settings.require(FILE_EVENTS.url_setting, FILE_EVENTS.bucket_setting, "gateway_allowed_topic_arns")
         if settings.gateway_dev_mode and settings.aws_endpoint_url is None:
             raise SettingsError(
                 "GATEWAY_DEV_MODE=true needs AWS_ENDPOINT_URL: it is for an emulator only; unset it to use AWS"
@@ -50,21 +55,33 @@ class GatewaySystems:
         self._external, self._clock = ExternalSystems(settings), clock
         # SNS waits 15 seconds for the response to a post, so the gateway's own calls have short timeouts.
         self.settings = self._external.settings
-        url = FILE_EVENTS.url(settings)
+
+    @property
+    def parts(self) -> list[Part]:
+        """What this process serves. Without tokens no file is checked."""
+        if self.only:
+            return [self.only]
+        return [part for part in Part if part is not Part.CHECK or self.settings.gateway_check_tokens_file]
+
+    @cached_property
+    def queue(self) -> Queue:
+        url = FILE_EVENTS.url(self.settings)
         assert url
-        self.queue = self._external.queue(url)
+        return self._external.queue(url)
 
     def readiness_checks(self) -> dict[str, Callable[[], object]]:
         """Calls by name; one raises if its system is not reachable. No call for a database that is not set."""
+        if self.only is Part.CHECK:
+            return {}
         names = {_QUEUE_CHECK} if self.only else _READINESS_CHECKS
         return {check.name: check.call for check in self._external.checks() if check.call and check.name in names}
 
     def metric_sources(self) -> dict[Source, ReadSource]:
         """What a scrape reads: every queue that is set, CloudWatch, and Dagster's records if DAGSTER_HOME is set.
 
-        Nothing in the part that serves the webhook only.
+        Nothing in the parts that the internet reaches.
         """
-        if self.only is Part.WEBHOOK:
+        if self.only in {Part.WEBHOOK, Part.CHECK}:
             return {}
         queues = {queue.pipeline: url for queue in QUEUES if (url := queue.url(self.settings))}
         dead_letters = {queue.pipeline: url for queue in QUEUES if (url := queue.dlq_url(self.settings))}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from multipart import PushMultipartParser
@@ -41,6 +41,12 @@ def plain_name(name: str) -> str:
     return "".join(character for character in last if character.isprintable())[-_MAX_NAME_CHARACTERS:]
 
 
+class FileSink(Protocol):
+    """Where a file is written as it arrives."""
+
+    def write(self, block: bytes | bytearray, /) -> object: ...
+
+
 class FileForm:
     """Reads the form block by block.
 
@@ -57,7 +63,7 @@ class FileForm:
     """
 
     def __init__(
-        self, content_type: str, open_file: Callable[[Mapping[str, str]], BinaryIO], most_bytes: int, most: str
+        self, content_type: str, open_file: Callable[[Mapping[str, str]], FileSink], most_bytes: int, most: str
     ) -> None:
         self._parser = _parser(content_type)
         self._open_file, self._most_bytes, self._most = open_file, most_bytes, most
@@ -65,7 +71,7 @@ class FileForm:
         self.file_name: str | None = None
         self._part: str | None = None
         self._text = bytearray()
-        self._file: BinaryIO | None = None
+        self._file: FileSink | None = None
         self._written = 0
 
     def feed(self, block: bytes) -> None:

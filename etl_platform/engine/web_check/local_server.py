@@ -22,20 +22,13 @@ from etl_platform.engine.errors import EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import GOOD
 from etl_platform.engine.isolated import Isolated, ProcessEndedError
 from etl_platform.engine.pages.drop_page import DropPage, drop_page
-from etl_platform.engine.pages.html_document import page_policy
 from etl_platform.engine.web_check.file_form import FileForm, RefusedPostError, too_large
+from etl_platform.engine.web_check.page_headers import page_headers
 from etl_platform.engine.web_check.posted_file import PostedFile, check_posted, verdict_page
 
 _HOST = "127.0.0.1"
 _MAX_FILE_BYTES, _MOST = 2 << 30, "2 GiB"
 _BLOCK_BYTES = 1 << 18
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
 def serve(arguments: argparse.Namespace, contracts_folder: Callable[[], Path]) -> int:
@@ -209,8 +202,7 @@ class _Request(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", f"text/{'html' if page.startswith('<!') else 'plain'}; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
-        policy = page_policy(posts_to_itself=True)
-        for name, value in {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'", **_HEADERS}.items():
+        for name, value in page_headers().items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
