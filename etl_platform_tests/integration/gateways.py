@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,8 +54,9 @@ class Running:
 def running(
     settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC), only: Part | None = None
 ) -> Iterator[Running]:
-    server = make_server(Gateway(GatewaySystems(settings, clock, only)))
-    with listen("127.0.0.1", 0) as listener:
+    gateway = Gateway(GatewaySystems(settings, clock, only))
+    server = make_server(gateway)
+    with listen("127.0.0.1", 0) as listener, closing(gateway):
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

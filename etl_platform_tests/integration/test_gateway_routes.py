@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import requests
 
 from etl_platform.aws.queue import Queue
 from etl_platform.cli.main import main
+from etl_platform.gateway.checks.tokens import new_token
 from etl_platform.gateway.systems import Part
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
@@ -30,6 +32,7 @@ from etl_platform_tests.integration.gateways import (
     sns,
     start,
 )
+from etl_platform_tests.unit.engine.web_check.test_posted_file import GOOD, HEADER
 from etl_platform_tests.unit.sns_posts import (
     TOPIC,
     Signer,
@@ -55,6 +58,30 @@ def test_readiness_names_the_system_that_is_unreachable(own: Settings, start: Ca
     assert (status, document["status"]) == (503, "not_ready")
     assert document["checks"].pop("queue") == "ok"
     assert document["checks"] == {"bucket": "BucketMissingError", "database": "TransientError"}
+
+
+def test_posts_are_queued_while_files_are_checked(own: Settings, signer: Signer, tmp_path: Path) -> None:
+    made = [new_token(f"agency_{number}") for number in range(8)]
+    (tmp_path / "tokens").write_text("\n".join(line for _, line in made), "utf-8")
+    file = (HEADER + GOOD * 200_000).encode()
+    with running(replace(own, gateway_check_tokens_file=tmp_path / "tokens")) as both, ThreadPoolExecutor(8) as pool:
+
+        def check(token: str) -> int:
+            return both.post(file, "/check/officer_detail", Authorization=f"Bearer {token}")[0]
+
+        checks = [pool.submit(check, token) for token, _ in made]
+        queued = 0
+        while not all(one.done() for one in checks):
+            began = time.monotonic()
+            assert both.post(signer.post(notification(now(), f"beside-{queued}"))) == (200, {"status": "queued"})
+            assert time.monotonic() - began < 15, "SNS waits 15 s"
+            queued += 1
+        assert {one.result() for one in checks} == {200}
+        assert queued > 5
+        assert both.metrics()['etl_platform_gateway_checks_total{outcome="accepted",reason=""}'] == 8
+    with running(own) as without:
+        assert requests.get(f"{without.url}/check", timeout=40).status_code == 404
+        assert requests.post(f"{without.url}/check/officer_detail", data=file, timeout=40).status_code == 404
 
 
 def test_a_gateway_of_one_part_serves_that_part_and_asks_for_nothing_else(

@@ -143,8 +143,7 @@ def _refused_rows(checked: CheckedFile, folder: Path) -> bytes:
 
 
 def verdict_report(verdict: Verdict, receipt: str) -> dict[str, Any]:
-    """The report for programs, without the profile: statistics of a column may have its values."""
-    report = verdict.checked.to_json()
-    report.pop("profile", None)
+    """The report for programs, without profile and preview: the sender has the values, and nobody else needs them."""
+    report = {name: found for name, found in verdict.checked.to_json().items() if name not in {"profile", "preview"}}
     outcome = str(verdict.checked.result.outcome)
     return {"receipt": receipt, "outcome": outcome, "notes": list(verdict.notes), **report}
