@@ -10,7 +10,6 @@ from etl_platform.cli import (
     api,
     breaker,
     check,
-    check_token,
     contracts,
     diff,
     dlq,
@@ -30,6 +29,7 @@ from etl_platform.cli import (
     sql,
     status,
     today,
+    token,
     ui,
 )
 from etl_platform.cli.arguments import help_epilog, more_help
@@ -61,7 +61,7 @@ _COMMANDS = (
     notify,
     run_job,
     gateway,
-    check_token,
+    token,
     ui,
     doctor,
 )

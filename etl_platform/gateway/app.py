@@ -45,7 +45,7 @@ class Gateway:
     def __init__(self, systems: GatewaySystems) -> None:
         self._systems = systems
         self._webhook = None if systems.only is Part.CHECK else Webhook(systems.settings, systems.queue)
-        self._metrics = GatewayMetrics()
+        self._metrics = GatewayMetrics(checks=Part.CHECK in systems.parts)
         self._checks = systems.readiness_checks()
         self._sources = systems.metric_sources()
         self._posts = SheddingThreads(_POSTS_AT_ONCE, _HANGS_AFTER_S)

@@ -51,9 +51,13 @@ _PIPELINE = FILE_EVENTS.pipeline
 
 
 class GatewayMetrics:
-    """Counts of the posts that this process answered."""
+    """Counts of the posts that this process answered.
 
-    def __init__(self) -> None:
+    Args:
+        checks: whether it checks posted files.
+    """
+
+    def __init__(self, *, checks: bool = True) -> None:
         self._registry = CollectorRegistry()
         self._posts = Counter(
             "etl_platform_gateway_posts",
@@ -68,23 +72,26 @@ class GatewayMetrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
+        # rate() misses the first event if the counter's series starts with it.
+        for outcome in OUTCOMES:
+            self._posts.labels(_PIPELINE, outcome, "")
+        self._add_checks(self._registry if checks else CollectorRegistry())
+
+    def _add_checks(self, registry: CollectorRegistry) -> None:
         self._checks = Counter(
             "etl_platform_gateway_checks",
             "Files posted to /check by outcome",
             ("outcome", "reason"),
-            registry=self._registry,
+            registry=registry,
         )
         self._check_seconds = Histogram(
             "etl_platform_gateway_check_seconds",
             "Seconds from the complete file to its verdict",
             buckets=_CHECK_BUCKETS_S,
-            registry=self._registry,
+            registry=registry,
         )
         for outcome in ("accepted", "rejected", "not_checked"):
             self._checks.labels(outcome, "")
-        # rate() misses the first event if the counter's series starts with it.
-        for outcome in OUTCOMES:
-            self._posts.labels(_PIPELINE, outcome, "")
 
     def count_check(self, outcome: str, reason: str, seconds: float) -> None:
         """A posted file: its verdict, or why it has none. ``seconds`` of its check."""

@@ -90,7 +90,7 @@ def _read(path: Path) -> tuple[TokenLine, ...]:
         if (found := _LINE.fullmatch(stripped)) is None:
             # Somebody may have written the token itself there.
             raise SettingsError(
-                f"{path}:{number}: not a line of tokens; write <agency> <hash>, as etl-platform check-token prints it"
+                f"{path}:{number}: not a line of tokens; write <agency> <hash>, as etl-platform token prints it"
             )
         lines.append(TokenLine(*found.groups()))
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""``etl-platform check-token``: a new token for an agency, and its line for the file of tokens. Nothing is stored."""
+"""``etl-platform token``: a new token for an agency, and its line for the file of tokens. Nothing is stored."""
 
 import argparse
 
@@ -8,17 +8,17 @@ from etl_platform.engine.exit_codes import GOOD
 
 
 def add(commands: Commands) -> None:
-    token = add_command(
+    command = add_command(
         commands,
-        "check-token",
+        "token",
         "Make a token with which an agency checks files at the gateway",
-        "etl-platform check-token la_new_orleans",
+        "etl-platform token la_new_orleans",
     )
-    token.add_argument("agency", metavar="AGENCY", help="the agency's folder, whose overlays apply")
-    token.set_defaults(command=_check_token)
+    command.add_argument("agency", metavar="AGENCY", help="the agency's folder, whose overlays apply")
+    command.set_defaults(command=_token)
 
 
-def _check_token(arguments: argparse.Namespace) -> int:
+def _token(arguments: argparse.Namespace) -> int:
     from etl_platform.gateway.checks.tokens import new_token
 
     if not arguments.agency or any(character.isspace() for character in arguments.agency):
