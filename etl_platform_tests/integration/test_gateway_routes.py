@@ -76,9 +76,11 @@ def test_posts_are_queued_while_files_are_checked(own: Settings, signer: Signer,
         queued = 0
         while not all(one.done() for one in checks):
             began = time.monotonic()
-            assert both.post(signer.post(notification(now(), f"beside-{queued}"))) == (200, {"status": "queued"})
+            answer = both.post(signer.post(notification(now(), f"beside-{queued}")))
+            # The emulator may be too busy to answer; the gateway itself must not be.
+            assert answer in [(200, {"status": "queued"}), (503, {"status": "unavailable"})]
             assert time.monotonic() - began < 15, "SNS waits 15 s"
-            queued += 1
+            queued += answer[0] == 200
         assert {one.result() for one in checks} == {200}
         assert queued > 5
         assert both.metrics()['etl_platform_gateway_checks_total{outcome="accepted",reason=""}'] == 8

@@ -4,6 +4,7 @@ It gets a job as JSON on stdin, writes the answer beside the file, and prints wh
 """
 
 import json
+import os
 import resource
 import sys
 from dataclasses import asdict, dataclass
@@ -51,6 +52,8 @@ def main() -> int:
 
 
 def _limit(job: CheckJob) -> None:
+    # Posts of SNS, and health, go first.
+    os.nice(10)
     # Memory that is written: Polars reserves addresses by the gigabyte.
     _set(resource.RLIMIT_DATA, job.memory_mib * _MIB)
     # Polars has two threads.
