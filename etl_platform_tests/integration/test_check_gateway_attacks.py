@@ -146,7 +146,7 @@ def test_a_file_that_is_made_to_exhaust_memory_ends_within_its_limits(
 
 
 def test_a_flood_of_posts_is_shed_and_health_is_answered(gateway: CheckGateway) -> None:
-    content = HEADER.encode() + GOOD.encode() * 50_000
+    content = HEADER.encode() + GOOD.encode() * 5_000
 
     def post(number: int) -> tuple[int, str, float]:
         began = time.monotonic()
@@ -162,14 +162,14 @@ def test_a_flood_of_posts_is_shed_and_health_is_answered(gateway: CheckGateway) 
         f" health {found.health_s:.2f} s"
     )
     assert set(counts) == {(200, ""), (503, "busy")}
-    assert counts[200, ""] >= UPLOADS_AT_ONCE
+    assert counts[503, "busy"] <= 60 - UPLOADS_AT_ONCE
     assert found.children < CHECKS_AT_ONCE * (MEMORY_MIB + 64) * MIB
     assert found.health_s < 5
     assert gateway.post(GOOD.encode(), gateway.tokens[62])[0] == 200
 
 
 def test_one_token_has_one_file_in_work(gateway: CheckGateway) -> None:
-    content = HEADER.encode() + GOOD.encode() * 50_000
+    content = HEADER.encode() + GOOD.encode() * 5_000
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: gateway.post(content, gateway.tokens[63]), range(10)))
     counts = Counter((status, answer.get("reason", "")) for status, answer in answers)
