@@ -1,8 +1,8 @@
 """A batch of queue messages: leased, ingested by bounded workers, and deleted when their files are done. No Dagster."""
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ from etl_platform.queue_work.workers import Workers
 
 log = logging.getLogger(__name__)
 FinishedFile: TypeAlias = tuple["BatchMessage", DeliveryResult]
+Task: TypeAlias = tuple["BatchMessage", RoutedObject]
+_SMALL_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -86,19 +88,10 @@ def process_batch(
     ]
     with Lease(queue, receipts, visibility_timeout_s, workers, clock) as lease:
         leased = [message for message in messages if message.receipt_handle not in lease.lost]
-        # Small files first, so that none waits behind large ones that wait for memory.
-        tasks = sorted(
-            ((message, file) for message in leased for file in message.files),
-            key=lambda task: task[1].version.size_bytes or 0,
-        )
+        tasks = _in_order((message, file) for message in leased for file in message.files)
         calls = [partial(ingest, message, file) for message, file in tasks]
         unfinished = _Unfinished(leased)
-
-        def partition_of(number: int) -> tuple[str | None, str | None]:
-            route = tasks[number][1].route
-            return route.dataset, route.agency
-
-        with closing(workers.work(calls, partition_of)) as working:
+        with closing(workers.work(calls, lambda number: _partition_of(tasks[number]))) as working:
             for done in working:
                 failed = _log_or_fail([(*tasks[number], future) for number, future in done], on_results)
                 failures += [failure for failure in failed if failure]
@@ -114,6 +107,26 @@ def process_batch(
                         on_delay(message, errors, clock() + delay_s)
     lease.release()
     return failures
+
+
+def _partition_of(task: Task) -> tuple[str, str]:
+    route = task[1].route
+    return route.dataset or "", route.agency or ""
+
+
+def _in_order(tasks: Iterable[Task]) -> list[Task]:
+    """Small files first, so that none waits behind large ones that wait for memory. Of these, partition by partition.
+
+    Results of one partition that are done together are logged together. Those of which few files came are first.
+    """
+    tasks = list(tasks)
+    files = Counter(map(_partition_of, tasks))
+
+    def place(task: Task) -> tuple[int, int, tuple[str, str]]:
+        partition = _partition_of(task)
+        return max(task[1].version.size_bytes or 0, _SMALL_BYTES), files[partition], partition
+
+    return sorted(tasks, key=place)
 
 
 class _Unfinished:

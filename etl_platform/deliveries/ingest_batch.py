@@ -28,11 +28,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoggedDelivery:
-    """What is logged of a delivery: its outcome may differ from its report's; ``repeated`` if it was counted before."""
+    """What is logged of a delivery: its outcome may differ from its report's; ``repeated`` if it was counted before.
+
+    ``report_etag`` is that of the report's object, if this run has written it.
+    """
 
     report: Report
     outcome: Outcome
     repeated: bool = False
+    report_etag: str | None = None
 
 
 class EventLog(Protocol):
@@ -52,8 +56,13 @@ class EventLog(Protocol):
         """Whether the events of the report's delivery are in the log."""
         ...
 
-    def log_deliveries(self, deliveries: Sequence[LoggedDelivery]) -> None:
-        """Log the events of deliveries of one partition, in this order."""
+    def log_deliveries(self, deliveries: Sequence[LoggedDelivery]) -> Mapping[str, str]:
+        """Log the events of deliveries of one partition, in this order.
+
+        Returns:
+            The eTags of the partition's silver objects by key, as they were listed after the events were logged; of
+            some or none, if they were not listed.
+        """
         ...
 
     def log_ignored(self, report: Report) -> None:
@@ -202,11 +211,11 @@ def _log_events(event_log: EventLog, intake: Intake, finished: Sequence[Finished
         else:
             by_partition[result.report.partition].append(_logged(event_log, message, result))
     for deliveries in by_partition.values():
-        event_log.log_deliveries(deliveries)
+        etags = event_log.log_deliveries(deliveries)
         # Newer versions may have been accepted meanwhile, and their events may have been logged before these. The last
         # event of the partition must be about what silver holds. The check runs after logging, so that event is right.
         accepted = [one.report for one in deliveries if one.outcome is Outcome.ACCEPTED]
-        successors = {one.delivery_id: one for report in accepted if (one := intake.successor(report))}
+        successors = {one.delivery_id: one for report in accepted if (one := intake.successor(report, etags))}
         if successors:
             event_log.log_deliveries(
                 [LoggedDelivery(one, Outcome.ACCEPTED, repeated=True) for one in successors.values()]
@@ -217,4 +226,4 @@ def _logged(event_log: EventLog, message: BatchMessage, result: DeliveryResult) 
     if result.outcome is Outcome.DUPLICATE and message.receive_count > 1:
         # The run of an earlier receive may have died after it wrote the report and before it logged the events.
         return LoggedDelivery(result.report, result.report.outcome, event_log.is_logged(result.report))
-    return LoggedDelivery(result.report, result.outcome)
+    return LoggedDelivery(result.report, result.outcome, report_etag=result.report_etag)

@@ -266,8 +266,17 @@ class Intake:
     def _report_of(self, task: DeliveryTask, attempt_id: str | None = None) -> Report | None:
         return self._ledger.find(task.contract.dataset, task.agency, task.source.delivery_id, attempt_id)
 
-    def successor(self, report: Report) -> Report | None:
-        """The report of the accepted delivery that silver holds instead of this one; None until it is written."""
+    def successor(self, report: Report, etags: Mapping[str, str] = MappingProxyType({})) -> Report | None:
+        """The report of the accepted delivery that silver holds instead of this one; None until it is written.
+
+        Args:
+            etags: of silver objects that were listed just now, by key: an object of this report needs no look.
+        """
+        if (
+            report.written.silver_etag is not None
+            and etags.get(report.written.silver_key or "") == report.written.silver_etag
+        ):
+            return None
         current = self._silver.at(report.written.silver_key) if report.written.silver_key else None
         if current is None or current.delivery_id == report.delivery_id:
             return None

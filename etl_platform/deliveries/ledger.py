@@ -44,6 +44,10 @@ class Ledger:
 
     def put(self, report: Report) -> Report:
         """Write a report if it is absent; returns the stored report."""
+        return self.put_with_etag(report)[0]
+
+    def put_with_etag(self, report: Report) -> tuple[Report, str | None]:
+        """As ``put``; with the eTag of its object if it was absent."""
         key = _key(report)
         self._days.add(key, report.attempt.ended_at)
         return self._put(key, report)
@@ -61,7 +65,7 @@ class Ledger:
         key = object_keys.amendment_key(
             amendment.dataset, amendment.agency, amendment.delivery_id, amendment.kind, amendment.attempt_id
         )
-        return self._put(key, amendment)
+        return self._put(key, amendment)[0]
 
     def reports(
         self, prefix: str = object_keys.REPORTS, since: datetime | None = None, agency: str | None = None
@@ -140,13 +144,12 @@ class Ledger:
         cache = ReadCache(self._store, self._bucket, object_keys.successor_cache_key(dataset, agency))
         return self._cached(heads, cache, Amendment)
 
-    def _put(self, key: str, value: T) -> T:
+    def _put(self, key: str, value: T) -> tuple[T, str | None]:
         try:
-            self._store.write(self._bucket, key, _body(value), if_absent=True)
+            return value, self._store.write(self._bucket, key, _body(value), if_absent=True)
         except PreconditionFailedError:
             # Another process did the same work at the same time; its report has the same result.
-            return self._read(key, type(value))
-        return value
+            return self._read(key, type(value)), None
 
     def _read_all(self, keys: Iterable[str], kind: type[T]) -> list[T]:
         wanted = [key for key in keys if key.endswith(".json")]

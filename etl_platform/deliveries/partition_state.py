@@ -19,7 +19,7 @@ from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.silver import CurrentObject, Silver, SilverContent
 from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.errors import ReportError
-from etl_platform.storage.object_store import ObjectStore
+from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
 _READERS = 16
 _SILVER_KEYS = (object_keys.silver_key, object_keys.short_silver_key)
@@ -83,29 +83,65 @@ class PartitionState:
     """Reads the state of partitions of one data bucket. Every method raises TransientError if infrastructure fails.
 
     What was read of a partition is kept, so that the next reading costs one listing of its reports, one of its silver,
-    and the reports that were written since.
+    and the reports that were written since, except those that ``note`` was given.
     """
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
         self._reports: dict[tuple[str, str], PartitionReports] = defaultdict(dict)
+        self._objects: dict[tuple[str, str], list[ObjectHead]] = {}
+        self._contents: dict[tuple[str, str], SilverContent] = {}
         self._judged: dict[tuple[str, str], tuple[object, JudgedPartition]] = {}
         self._newest_of: dict[tuple[str, ...], str] = {}
 
-    def content(self, dataset: str, agency: str) -> PartitionContent:
-        """What silver holds of a partition: one request to list 1,000 objects, and a few for those that changed."""
+    def note(self, report: Report, etag: str) -> None:
+        """Note a report that this process has written, with the eTag of its object, so that it is not read again."""
+        key = object_keys.report_key(*report.partition, report.delivery_id, report.attempt_id)
+        self._reports[report.partition][key, etag] = report.outline
 
+    def content(self, dataset: str, agency: str) -> PartitionContent:
+        """What silver holds of a partition. Only objects that no report names with their eTag are read."""
+        heads = self._list(dataset, agency)
+        for report in self._reports[dataset, agency].values():
+            self._note_content(report)
+        unknown = [head for head in heads if (head.key, head.etag) not in self._contents]
+        if unknown:
+            self._contents |= self._read_contents(dataset, agency, unknown)
+        found = ((head.key, self._contents.get((head.key, head.etag))) for head in heads)
+        return PartitionContent.of((key, content) for key, content in found if content)
+
+    def _note_content(self, report: Report | ReportError) -> None:
+        if not isinstance(report, Report):
+            return
+        written = report.written
+        if written.silver_key and written.silver_etag and written.silver_sha256:
+            content = SilverContent(report.check.accepted_rows or 0, written.silver_sha256)
+            self._contents[written.silver_key, written.silver_etag] = content
+
+    def etags(self, dataset: str, agency: str) -> dict[str, str]:
+        """The eTags of the partition's silver objects by key, as they were listed last."""
+        return {head.key: head.etag for head in self._objects.get((dataset, agency), ())}
+
+    def _list(self, dataset: str, agency: str) -> list[ObjectHead]:
+        """List the reports of a partition and then its silver objects: these are written before their reports."""
+        partition = dataset, agency
+        self._ledger.read_partition(dataset, agency, self._reports[partition])
+        self._objects[partition] = self._silver.objects(dataset, agency)
+        return self._objects[partition]
+
+    def _read_contents(
+        self, dataset: str, agency: str, heads: Sequence[ObjectHead]
+    ) -> dict[tuple[str, str], SilverContent]:
         def content_of(key: str) -> bytes | None:
             current = self._silver.at(key)
             found = None if current is None else current.content or self._reported_content(dataset, agency, current)
             return None if found is None else json.dumps([found.rows, found.sha256]).encode()
 
-        heads = self._silver.objects(dataset, agency)
         cache = ReadCache(self._store, self._bucket, object_keys.silver_cache_key(dataset, agency))
         contents = cache.read_all(heads, content_of)
-        known = ((head.key, content) for head, content in zip(heads, contents, strict=True) if content)
-        return PartitionContent.of((key, SilverContent(*json.loads(content))) for key, content in known)
+        found = zip(heads, contents, strict=True)
+        return {(head.key, head.etag): SilverContent(*json.loads(content)) for head, content in found if content}
 
     def _reported_content(self, dataset: str, agency: str, current: CurrentObject) -> SilverContent | None:
         report = self._report_of(dataset, agency, current)
@@ -116,12 +152,16 @@ class PartitionState:
     def _report_of(self, dataset: str, agency: str, current: CurrentObject) -> Report | None:
         return self._ledger.find(dataset, agency, current.delivery_id, current.attempt_id)
 
-    def judged(self, dataset: str, agency: str) -> JudgedPartition:
-        """The newest delivery of every source key of a partition. The same object if nothing has changed."""
+    def judged(self, dataset: str, agency: str, *, is_listed: bool = False) -> JudgedPartition:
+        """The newest delivery of every source key of a partition. The same object if nothing has changed.
+
+        Args:
+            is_listed: use the listings of the last call, whichever it was.
+        """
         partition = dataset, agency
-        known = self._reports[partition]
-        self._ledger.read_partition(dataset, agency, known)
-        silver = {head.key: head.etag for head in self._silver.objects(dataset, agency)}
+        if not is_listed:
+            self._list(dataset, agency)
+        known, silver = self._reports[partition], self.etags(dataset, agency)
         state = (frozenset(known), silver)
         if partition in self._judged and self._judged[partition][0] == state:
             return self._judged[partition][1]

@@ -1,6 +1,6 @@
 """How routed files of queue messages are grouped into runs, and how the groups fit into the free slots. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -84,6 +84,18 @@ class RunPlan:
         """The runs, those with the fewest receives first."""
         return [run for _, runs in sorted(self._runs.items()) for run in runs]
 
+    def by_partition(self) -> "RunPlan":
+        """The same messages, planned partition by partition: two runs share one only where it does not fit into one.
+
+        Messages of partitions of which few came are first, so that none waits for a flood of others.
+        """
+        messages = [files for run in self.runs for files in run]
+        count = Counter(_partition_of(files) for files in messages)
+        plan = RunPlan(self._suspects, max_files=self._max_files, max_bytes=self._max_bytes)
+        for files in sorted(messages, key=lambda files: (count[_partition_of(files)], _partition_of(files))):
+            plan.add(files)
+        return plan
+
     def add(self, files: MessageFiles) -> None:
         group = max(file.receive_count for file in files), files[0].message_id in self._suspects.message_ids
         limit = self._limit(*group)
@@ -127,6 +139,11 @@ def fit_runs(runs: Sequence[PlannedRun], free_slots: int) -> list[PlannedRun]:
     while len(new) > max(1, free_slots - len(retried)):
         new = sorted([new[0] + new[1], *new[2:]], key=len)
     return retried + new
+
+
+def _partition_of(files: MessageFiles) -> tuple[str, str]:
+    """The partition of a message, which is nearly always about one file."""
+    return files[0].dataset or "", files[0].agency or ""
 
 
 def _receives(run: PlannedRun) -> int:

@@ -45,11 +45,13 @@ class DeliveryResult:
         outcome: ``duplicate`` if the delivery was processed before; the report then has the first outcome.
         report: as it is in the ledger; of a dry run, as it would be.
         repeated: whether this reprocessing was done before, so that nothing was written.
+        report_etag: of the report's object, if this attempt has written it.
     """
 
     outcome: Outcome
     report: Report
     repeated: bool = False
+    report_etag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -280,13 +282,13 @@ class DeliveryProcessor:
         report = replace(report, attempt=task.attempt(self._clock()))
         if task.dry_run:
             return DeliveryResult(report.outcome, report)
-        kept = self._ledger.put(report)
+        kept, etag = self._ledger.put_with_etag(report)
         if task.reprocessing is not None:
-            return DeliveryResult(report.outcome, kept)
+            return DeliveryResult(report.outcome, kept, report_etag=etag)
         self.clear_quarantine(kept)
         # The stored report may be this attempt's own: if S3's response was lost, the client repeated the write.
         is_own = kept.attempt == report.attempt
-        return DeliveryResult(report.outcome if is_own else Outcome.DUPLICATE, kept)
+        return DeliveryResult(report.outcome if is_own else Outcome.DUPLICATE, kept, report_etag=etag)
 
     def clear_quarantine(self, report: Report) -> None:
         """Delete the quarantine of a superseded delivery; an earlier attempt that crashed may have left one."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -9,6 +10,8 @@ from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 _POLL_S = 0.2
+PATIENCE_S = 2.0
+"""So long calls that are done wait at most for others of their group, if no whole group is done meanwhile."""
 T = TypeVar("T")
 Done: TypeAlias = list[tuple[int, Future[T]]]
 """Calls that are done: the index and the result of each."""
@@ -20,18 +23,33 @@ def alone(number: int) -> int:
 
 
 class DoneCalls(Generic[T]):
-    """Calls that are done, until they are taken in groups."""
+    """Calls that are done, until they are taken in groups.
 
-    def __init__(self, group_of: Callable[[int], Hashable]) -> None:
+    Args:
+        count: of all calls.
+    """
+
+    def __init__(self, count: int, group_of: Callable[[int], Hashable]) -> None:
         self._group_of = group_of
+        self._left = Counter(map(group_of, range(count)))
         self._groups: dict[Hashable, Done[T]] = {}
 
     def add(self, number: int, future: Future[T]) -> None:
-        self._groups.setdefault(self._group_of(number), []).append((number, future))
+        group = self._group_of(number)
+        self._left[group] -= 1
+        self._groups.setdefault(group, []).append((number, future))
+
+    @property
+    def has_whole_group(self) -> bool:
+        return any(not self._left[group] for group in self._groups)
 
     def take(self) -> Done[T]:
-        """The group of which a call waits longest; in the order in which its calls were done."""
-        return self._groups.pop(next(iter(self._groups)))
+        """Of the groups whose calls are all done, or else of all, the one of which a call waits longest.
+
+        In the order in which its calls were done.
+        """
+        whole = next((group for group in self._groups if not self._left[group]), None)
+        return self._groups.pop(next(iter(self._groups)) if whole is None else whole)
 
     def __bool__(self) -> bool:
         return bool(self._groups)
@@ -44,8 +62,8 @@ class Workers(Protocol):
         """Start the calls; yields those that are done, but not calls that were stopped.
 
         Args:
-            group_of: the group of the call with this index. Calls of one group that are done are yielded together, and
-                the group that waits longest comes first.
+            group_of: the group of the call with this index. Calls of one group that are done are yielded together. A
+                group waits for its other calls while calls are done one after another, but not for long.
         """
         ...
 
@@ -71,21 +89,24 @@ class Threads:
     def work(self, calls: Sequence[Callable[[], T]], group_of: Callable[[int], Hashable] = alone) -> Generator[Done[T]]:
         pool = ThreadPoolExecutor(self._count)
         done: SimpleQueue[Future[T]] = SimpleQueue()
-        waiting = DoneCalls[T](group_of)
+        waiting = DoneCalls[T](len(calls), group_of)
         numbers = {pool.submit(self._unless_stopped, call): number for number, call in enumerate(calls)}
         for future in numbers:
             future.add_done_callback(done.put)
-        left, deadline = len(numbers), None
+        left, deadline, yielded_at = len(numbers), None, time.monotonic()
         try:
             while (left or waiting) and (deadline is None or time.monotonic() < deadline):
                 if deadline is None and self._stop.is_set():
                     deadline = time.monotonic() + self._grace_s
-                for future in _all_of(done, wait_s=0 if waiting else _POLL_S):
-                    left -= 1
+                is_quiet = True
+                for future in _all_of(done, wait_s=0 if waiting.has_whole_group or not left else _POLL_S):
+                    left, is_quiet = left - 1, False
                     if not isinstance(future.exception(), CancelledError):
                         waiting.add(numbers[future], future)
-                if waiting:
+                is_late = is_quiet or time.monotonic() > yielded_at + PATIENCE_S
+                if waiting and (waiting.has_whole_group or is_late or not left):
                     yield waiting.take()
+                    yielded_at = time.monotonic()
         finally:
             # A thread cannot be stopped, so calls that exceed the grace period are not waited for.
             pool.shutdown(wait=deadline is None or not left, cancel_futures=True)

@@ -2,16 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 
+from etl_platform import object_keys
 from etl_platform.defs.intake.dagster_event_log import DagsterEventLog
 from etl_platform.defs.intake.delivery_events import silver_event
 from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.ingest_batch import LoggedDelivery
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
@@ -66,13 +68,19 @@ class SimulatedEventLog(DagsterEventLog):
     def __init__(self, context: Any, platform: Platform) -> None:
         self._context, self._platform = context, platform
 
+    def log_deliveries(self, deliveries: Sequence[LoggedDelivery]) -> dict[str, str]:
+        super().log_deliveries([replace(one, report_etag=None) for one in deliveries])
+        prefix = object_keys.silver_prefix(*deliveries[0].report.partition)
+        return {head.key: head.etag for head in self._platform.store.list(BUCKET, prefix)}
+
     def _log_silver(self, accepted: Sequence[Report]) -> None:
         for report in accepted:
             contract = self._platform.contracts[report.partition[0]]
             self._context.log_event(silver_event([report], contract, PartitionContent(0, "")))
 
-    def _log_checks(self, partition: tuple[str, str], silver: Any = None, *, exact: bool = False) -> None:
+    def _log_checks(self, partition: tuple[str, str], silver: Any = None, *, exact: bool = False) -> dict[str, str]:
         self._context.log_event(CheckResults(partition))
+        return {}
 
     def finish(self) -> None:
         pass

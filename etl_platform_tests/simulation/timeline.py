@@ -16,7 +16,7 @@ from random import Random
 from greenlet import getcurrent, greenlet
 
 from etl_platform.deliveries.process_delivery import DeliveryResult
-from etl_platform.queue_work.workers import Done, DoneCalls, alone
+from etl_platform.queue_work.workers import PATIENCE_S, Done, DoneCalls, alone
 
 EPOCH = 1_767_600_000.0
 """2026-01-05 08:00 UTC, a Monday."""
@@ -166,7 +166,7 @@ class Steps:
     ) -> Generator[Done[DeliveryResult]]:
         process = self._timeline.process
         assert process is not None
-        waiting, done = deque(enumerate(calls)), DoneCalls[DeliveryResult](group_of)
+        waiting, done = deque(enumerate(calls)), DoneCalls[DeliveryResult](len(calls), group_of)
         working = 0
 
         def worker() -> None:
@@ -184,16 +184,18 @@ class Steps:
 
         for _ in range(min(self._count, len(calls))):
             self._timeline.spawn(process, worker)
-        left, deadline = len(calls), math.inf
+        left, deadline, yielded_at = len(calls), math.inf, self._timeline.now
         while left and self._timeline.now < deadline:
             if self._stop.is_set:
                 deadline = min(deadline, self._timeline.now + self._grace_s)
                 if not done and not working:
                     return
-            if done:
+            is_late = not working or self._timeline.now > yielded_at + PATIENCE_S
+            if done and (done.has_whole_group or is_late):
                 group = done.take()
                 left -= len(group)
                 yield group
+                yielded_at = self._timeline.now
             else:
                 self._timeline.sleep(_POLL_S)
 

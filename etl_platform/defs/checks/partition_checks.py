@@ -8,6 +8,7 @@ from etl_platform.defs.checks.expected_files import on_time_evaluation
 from etl_platform.deliveries.foreign_key_lookup import ForeignKeyLookup, ForeignKeyResult
 from etl_platform.deliveries.partition_state import JudgedPartition, PartitionContent, PartitionState
 from etl_platform.deliveries.reconcile.expected_files import agency_cadence
+from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.check_names import FOREIGN_KEYS_CHECK
 from etl_platform.platform import Platform
@@ -26,17 +27,26 @@ class PartitionChecks:
         """The rows that silver holds of a partition."""
         return self._state.content(dataset, agency)
 
-    def evaluate(self, contract: Contract, agency: str) -> list[CheckEvaluation]:
+    def etags(self, dataset: str, agency: str) -> dict[str, str]:
+        """The eTags of the partition's silver objects by key, as ``content`` or ``evaluate`` listed them last."""
+        return self._state.etags(dataset, agency)
+
+    def note(self, report: Report, etag: str) -> None:
+        """Note a report that this process has written, with the eTag of its object, so that it is not read again."""
+        self._state.note(report, etag)
+
+    def evaluate(self, contract: Contract, agency: str, *, is_listed: bool = False) -> list[CheckEvaluation]:
         """One result for every check of the dataset, about the partition as it is now.
 
         Args:
             contract: of one dataset, always the same one.
+            is_listed: as the partition was when ``content`` was read.
 
         Raises:
             TransientError: infrastructure.
         """
         partition = contract.dataset, agency
-        judged = self._state.judged(*partition)
+        judged = self._state.judged(*partition, is_listed=is_listed)
         found = self._foreign_keys.evaluate(contract, agency)
         if partition not in self._kept or self._kept[partition][0] is not judged or self._kept[partition][1] != found:
             self._kept[partition] = judged, found, check_evaluations(judged, contract, found)

@@ -1,10 +1,10 @@
 """``EventLog`` on Dagster: what an intake run logs of its deliveries."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 
 import dagster as dg
 
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
 from etl_platform.defs.checks.partition_checks import PartitionChecks
 from etl_platform.defs.checks.referring_checks import log_referring_checks
@@ -38,15 +38,19 @@ class DagsterEventLog:
     def is_logged(self, report: Report) -> bool:
         return is_logged(self._context.instance, report)
 
-    def log_deliveries(self, deliveries: Sequence[LoggedDelivery]) -> None:
+    def log_deliveries(self, deliveries: Sequence[LoggedDelivery]) -> Mapping[str, str]:
         """Log events of bronze and silver for each delivery, and one result of each check for all of them."""
+        for one in deliveries:
+            if one.report_etag is not None:
+                self._checks.note(one.report, one.report_etag)
         with one_transaction(self._context.instance):
             for one in deliveries:
                 self._context.log_event(bronze_event(one.report, one.outcome, repeated=one.repeated))
         accepted = [one.report for one in deliveries if one.outcome is Outcome.ACCEPTED]
         silver = self._log_silver(accepted) if accepted else None
         if any(one.outcome in {Outcome.ACCEPTED, Outcome.REJECTED} for one in deliveries):
-            self._log_checks(deliveries[0].report.partition, silver)
+            return self._log_checks(deliveries[0].report.partition, silver)
+        return {}
 
     def _log_silver(self, accepted: Sequence[Report]) -> dg.EventLogRecord | None:
         dataset, agency = accepted[0].partition
@@ -60,15 +64,26 @@ class DagsterEventLog:
 
     def _log_checks(
         self, partition: tuple[str, str], silver: dg.EventLogRecord | None = None, *, exact: bool = False
-    ) -> None:
-        """Log the checks of the whole partition as it is now, whichever of its files was delivered."""
+    ) -> Mapping[str, str]:
+        """Log the checks of the whole partition as it is now, whichever of its files was delivered.
+
+        Returns:
+            The eTags of its silver objects by key, as they were listed after logging.
+        """
         dataset, agency = partition
-        evaluate = partial(self._checks.evaluate, self._platform.contracts[dataset], agency)
+        # The listing from which rows were just counted is enough for a first result: after it is logged, the partition
+        # is listed and evaluated again.
+        is_listed = iter([silver is not None])
+
+        def evaluate() -> list[CheckEvaluation]:
+            return self._checks.evaluate(self._platform.contracts[dataset], agency, is_listed=next(is_listed, False))
+
         is_current = self._check_log.log(dg.AssetKey(["silver", dataset]), agency, evaluate, exact=exact, latest=silver)
         if is_current:
             self._behind.discard(partition)
         else:
             self._behind.add(partition)
+        return self._checks.etags(dataset, agency)
 
     def finish(self) -> None:
         log_referring_checks(self._context, self._check_log, self._checks, self._platform, self._written)

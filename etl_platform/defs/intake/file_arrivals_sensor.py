@@ -221,7 +221,7 @@ def run_requests(
         recordable=0 if record is None or is_probe else MAX_RECORDED_PER_TICK,
     )
     receive_files(platform, received, turns, deadline=deadline, is_probe=is_probe, wait_s=wait_s, monotonic=monotonic)
-    for run in fit_runs(received.files.runs, received.room):
+    for run in fit_runs(received.files.by_partition().runs, received.room):
         yield _run_request(run, received_at, probe_of)
     ignored = received.ignored.runs
     if record is not None and 0 < received.ignored.messages <= received.recordable:

@@ -292,11 +292,11 @@ def test_small_files_start_before_large_ones() -> None:
         started.append(arrived.key)
         return ingest(message, arrived)
 
-    sizes = {"large": 50 << 20, "small": 10, "unknown": None, "middle": 1 << 20}
+    sizes = {"large": 50 << 20, "small": 10, "unknown": None, "middle": 2 << 20}
     files = [replace(file(key), version=ObjectVersion("bucket", key, size_bytes=size)) for key, size in sizes.items()]
     messages = [BatchMessage((one,), f"m-{one.key}", one.key) for one in files]
     assert process(messages, FakeQueue([]), [], ingest=note, workers=Threads(1)) == []
-    assert started == ["unknown", "small", "middle", "large"]
+    assert started == ["small", "unknown", "middle", "large"]
 
 
 def test_results_that_wait_while_others_are_logged_are_logged_together_by_agency() -> None:
