@@ -167,6 +167,10 @@ def short_silver_key(dataset: str, agency: str, source_key: str) -> str:
     return _silver_key(dataset, agency, f"{stem}-{digest[:8]}" if stem else digest)
 
 
+SILVER_KEYS = (silver_key, short_silver_key)
+"""What makes the keys at which silver of a source key can be."""
+
+
 def _silver_key(dataset: str, agency: str, slug: str) -> str:
     return f"{silver_prefix(dataset, agency)}{slug.removeprefix('-')}.parquet"
 

@@ -125,9 +125,11 @@ def ingest_batch(
     results: list[DeliveryResult] = []
     notes = _FailureNotes(intake.waiting, run_id, clock)
     registered: set[tuple[str, str]] = set()
+    listing = intake.listing(file for message in messages for file in message.files)
 
     def ingest(message: BatchMessage, file: RoutedObject) -> DeliveryResult:
-        result = intake.ingest(file, Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count))
+        trigger = Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count)
+        result = intake.ingest(file, trigger, listing)
         notes.clear(message, file)
         return result
 

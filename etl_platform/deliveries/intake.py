@@ -6,7 +6,7 @@ Bronze is written first, under a key of its own per delivery, so that a retry ch
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -17,6 +17,7 @@ from typing import TypeVar
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.agreement import Agreement
+from etl_platform.deliveries.batch_listing import BatchListing
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
 from etl_platform.deliveries.delivery_task import DeliveryTask
 from etl_platform.deliveries.erased_deliveries import ErasedDeliveries
@@ -111,10 +112,19 @@ class Intake:
         """Find agency and contract of one object."""
         return self.router().route(version)
 
-    def ingest(self, arrived: RoutedObject, trigger: Trigger, *, dry_run: bool = False) -> DeliveryResult:
+    def listing(self, files: Iterable[RoutedObject]) -> BatchListing:
+        """What ``ingest`` may take from few listings for these files, which were sent before now."""
+        routes = (file.route for file in files)
+        partitions = [(route.dataset, route.agency) for route in routes if route.dataset and route.agency]
+        return BatchListing(self._store, self._bucket, partitions)
+
+    def ingest(
+        self, arrived: RoutedObject, trigger: Trigger, listing: BatchListing | None = None, *, dry_run: bool = False
+    ) -> DeliveryResult:
         """Ingest an object that an event announced.
 
         Args:
+            listing: of the batch that it is in.
             dry_run: find out the outcome and write nothing.
 
         Raises:
@@ -137,13 +147,14 @@ class Intake:
         except (ObjectMissingError, ObjectRefusedError, UnsafeKeyError) as error:
             return self._unreadable(task, arrived, error)
         task = replace(task, source=ObjectVersion.of(head, announced.sequencer))
-        known = self._report_of(task)
+        listing = listing or BatchListing(self._store, self._bucket)
+        known = None if listing.lacks_report(*task.partition, task.source.delivery_id) else self._report_of(task)
         if known is not None:
             if not dry_run:
                 self._processor.clear_quarantine(known)
                 self._agreement.settle(task, known)
             return DeliveryResult(Outcome.DUPLICATE, known)
-        if refusal := self._erased.refusal(head):
+        if not listing.lacks_erased(head.key) and (refusal := self._erased.refusal(head)):
             check = CheckResult(errors=(refusal,))
             return self._processor.finish(task, task.report(Outcome.REJECTED, check, self._clock()))
         file_name = object_keys.base_name(announced.key)
@@ -154,7 +165,8 @@ class Intake:
                     self._store.copy(head, self._bucket, bronze)
             except ObjectRefusedError as error:
                 return self._unreadable(task, arrived, error)
-        result = self._processor.process(replace(task, bronze=bronze), head)
+        is_first = listing.lacks_silver(*task.partition, task.source.key)
+        result = self._processor.process(replace(task, bronze=bronze), head, is_first=is_first)
         if not dry_run:
             self._agreement.settle(task, result.report, is_late=result.outcome is Outcome.DUPLICATE)
         return result

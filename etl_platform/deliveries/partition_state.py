@@ -22,7 +22,6 @@ from etl_platform.errors import ReportError
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
 _READERS = 16
-_SILVER_KEYS = (object_keys.silver_key, object_keys.short_silver_key)
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ class PartitionState:
         """
         newest = self._newest(reports)
         dataset, agency = newest.partition
-        keys = (shape(dataset, agency, newest.source.key) for shape in _SILVER_KEYS)
+        keys = (shape(dataset, agency, newest.source.key) for shape in object_keys.SILVER_KEYS)
         key = next((key for key in keys if key in silver), None)
         if newest.outcome is Outcome.ACCEPTED:
             return JudgedFile(newest, newest) if key else None

@@ -76,11 +76,15 @@ class DeliveryProcessor:
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
         self._keys, self._series = KeyComparer(store, bucket), Series(store, bucket)
 
-    def process(self, task: DeliveryTask, bronze: ObjectHead) -> DeliveryResult:
-        """Read the delivered bytes, check them, write silver and quarantine, and report."""
+    def process(self, task: DeliveryTask, bronze: ObjectHead, *, is_first: bool = False) -> DeliveryResult:
+        """Read the delivered bytes, check them, write silver and quarantine, and report.
+
+        Args:
+            is_first: there was no silver of the source key a moment ago. If there is by now, its swap finds it.
+        """
         from etl_platform.engine.split import SILVER
 
-        current = self._silver.current(*task.partition, task.source.key)
+        current = None if is_first else self._silver.current(*task.partition, task.source.key)
         if current is not None and self._silver.is_newer(current, task.source):
             return self._superseded(task, current.delivery_id)
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:

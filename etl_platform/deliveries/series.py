@@ -6,11 +6,11 @@ from the checks of accepted files. If it is lost, the next files are compared wi
 
 import json
 import logging
-from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery_task import DeliveryTask
@@ -22,6 +22,8 @@ from etl_platform.errors import ObjectMissingError, PreconditionFailedError, Tra
 from etl_platform.storage.object_store import ObjectStore
 
 _MAX_TRIES = 10
+_MOST_KEPT = 32
+"""Indexes of up to 40 KB, for the other files of a series in the same run."""
 log = logging.getLogger(__name__)
 
 
@@ -32,12 +34,20 @@ class _Stored(NamedTuple):
     line: bytes
 
 
+_Index: TypeAlias = tuple[str | None, list[_Stored]]
+
+
 class Series:
-    """Compares files of one data bucket with the previous ones of their series."""
+    """Compares files of one data bucket with the previous ones of their series.
+
+    Indexes that this process has just written are kept. If another one has changed an index since, the next write finds
+    that out, and it is read again.
+    """
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
         self._locks: dict[str, Lock] = defaultdict(Lock)
+        self._kept: OrderedDict[str, _Index | None] = OrderedDict()
 
     def compare(self, task: DeliveryTask, check: CheckResult) -> DriftComparison | None:
         """Compare an accepted file with the previous ones, and add it to them; None if its contract wants neither.
@@ -58,7 +68,7 @@ class Series:
         # Files of a series that arrive at once are often in one run; there, they need not compete.
         with self._locks[key]:
             for _ in range(_MAX_TRIES):
-                etag, files = self._read(key)
+                etag, files = self._kept.pop(key, None) or self._read(key)
                 others = [one for one in files if one.summary.delivery_id != summary.delivery_id]
                 previous = previous_files(summary, [one.summary for one in others])
                 found = DriftComparison.of(summary, previous, limits, row_rules)
@@ -90,7 +100,13 @@ class Series:
         """Write an index with one more file; returns whether it was unchanged since it was read."""
         added = _stored_file(replace(summary, unusual=found.unusual))
         newest = sorted([*others, added], key=lambda one: (one.summary.at, one.summary.delivery_id))[-KEPT - 1 :]
-        return self._is_written(key, etag, b"".join(one.line for one in newest))
+        written = self._written(key, etag, b"".join(one.line for one in newest))
+        if written is None:
+            return False
+        self._kept[key] = written, newest
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        return True
 
     def forget(self, dataset: str, agency: str, source_key: str, delivery_ids: Set[str]) -> None:
         """Remove deliveries from the index of a series; older versions of the object stay in the store.
@@ -102,20 +118,18 @@ class Series:
         for _ in range(_MAX_TRIES):
             etag, files = self._read(key)
             kept = [one.line for one in files if one.summary.delivery_id not in delivery_ids]
-            if len(kept) == len(files) or self._is_written(key, etag, b"".join(kept)):
+            if len(kept) == len(files) or self._written(key, etag, b"".join(kept)):
                 return
         raise TransientError(f"{key} changed {_MAX_TRIES} times while it was being written; run it again")
 
-    def _read(self, key: str) -> tuple[str | None, list[_Stored]]:
+    def _read(self, key: str) -> _Index:
         """The eTag of an index, None before its first file, and its files."""
         etag = None
         try:
-            try:
-                body, etag = self._store.read_with_etag(self._bucket, key)
-            except ObjectMissingError:
-                # Until the index had a line for each file, it was one document, ``<series>.json``.
-                body = self._store.read(self._bucket, key.removesuffix("l"))
-            return etag, list(_stored(body))
+            body, etag = self._store.read_with_etag(self._bucket, key)
+            return etag, [
+                _Stored(FileSummary.from_json(json.loads(line)), line) for line in body.splitlines(keepends=True)
+            ]
         except ObjectMissingError:
             return None, []
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -123,23 +137,12 @@ class Series:
             log.warning(text, extra={"key": key, "error": str(error)})
             return etag, []
 
-    def _is_written(self, key: str, etag: str | None, body: bytes) -> bool:
-        """Write an index; returns False if another run has changed it since it was read."""
+    def _written(self, key: str, etag: str | None, body: bytes) -> str | None:
+        """Write an index; returns its new eTag, None if another run has changed it since it was read."""
         try:
-            self._store.write(self._bucket, key, body, if_absent=etag is None, if_match=etag)
+            return self._store.write(self._bucket, key, body, if_absent=etag is None, if_match=etag)
         except PreconditionFailedError:
-            return False
-        return True
-
-
-def _stored(body: bytes) -> Iterator[_Stored]:
-    for line in body.splitlines(keepends=True):
-        document = json.loads(line)
-        if "files" not in document:
-            yield _Stored(FileSummary.from_json(document), line)
-            continue
-        for one in document["files"]:
-            yield _stored_file(FileSummary.from_json(one))
+            return None
 
 
 def _stored_file(summary: FileSummary) -> _Stored:

@@ -299,6 +299,19 @@ def test_small_files_start_before_large_ones() -> None:
     assert started == ["small", "unknown", "middle", "large"]
 
 
+def test_small_files_start_partition_by_partition_those_of_few_files_first() -> None:
+    started: list[str] = []
+
+    def note(message: BatchMessage, arrived: RoutedObject) -> DeliveryResult:
+        started.append(arrived.key)
+        return ingest(message, arrived)
+
+    agencies = {"a1": "a", "b1": "b", "a2": "a", "c1": "c", "b2": "b", "a3": "a"}
+    messages = [BatchMessage((file(name, agency),), f"m-{name}", name) for name, agency in agencies.items()]
+    assert process(messages, FakeQueue([]), [], ingest=note, workers=Threads(1)) == []
+    assert started == ["c1", "b1", "b2", "a1", "a2", "a3"]
+
+
 def test_results_that_wait_while_others_are_logged_are_logged_together_by_agency() -> None:
     names = {"first": "x", "a1": "a", "b1": "b", "a2": "a", "b2": "b"}
     messages = [BatchMessage((file(name, agency),), f"m-{name}", name) for name, agency in names.items()]

@@ -1,11 +1,13 @@
 """How queue messages are grouped into runs, and which runs start."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_platform.deliveries.delivery import ObjectVersion
-from etl_platform.deliveries.plan_runs import QueuedFile, Suspects, fit_runs, plan_runs
+from etl_platform.deliveries.plan_runs import QueuedFile, RunPlan, Suspects, fit_runs, plan_runs
 
 
 def queued(message: str, key: str, size: int | None = 1, receives: int = 1) -> QueuedFile:
@@ -51,6 +53,31 @@ def test_runs_are_ten_times_smaller_with_each_receive(receives: int, size: int) 
 def test_a_new_message_never_shares_a_run_with_a_retried_one() -> None:
     runs = plan_runs([[queued("old", "x", receives=3)], [queued("new", "y")]])
     assert [[file.message_id for group in run for file in group] for run in runs] == [["new"], ["old"]]
+
+
+def test_files_of_a_partition_are_planned_together_those_of_few_files_first() -> None:
+    plan = RunPlan(max_files=5)
+    for number, agency in enumerate("abacabaca"):
+        plan.add([replace(queued(str(number), f"k{number}"), agency=agency)])
+    planned = [[files[0].agency for files in run] for run in plan.by_partition().runs]
+    assert planned == [["b", "b", "c", "c", "a"], ["a", "a", "a", "a"]]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 3), st.integers(1, 300)), max_size=30))
+def test_planning_by_partition_loses_no_message_and_keeps_the_limits(sent: list[tuple[str, int, int]]) -> None:
+    plan = RunPlan(max_files=8, max_bytes=500)
+    messages = [
+        [replace(queued(f"m{number}", f"k{number}", size, receives), agency=agency)]
+        for number, (agency, receives, size) in enumerate(sent)
+    ]
+    for files in messages:
+        plan.add(files)
+    runs = plan.by_partition().runs
+    assert sorted((files for run in runs for files in run), key=repr) == sorted(messages, key=repr)
+    for run in runs:
+        files = [file for group in run for file in group]
+        assert len({file.receive_count for file in files}) == 1
+        assert len(run) == 1 or (len(files) <= 8 and sum(file.size_bytes for file in files) <= 500)
 
 
 def test_no_messages_make_no_runs() -> None:

@@ -144,26 +144,24 @@ def test_an_index_that_is_lost_or_damaged_is_written_again(tmp_path: Path, caplo
     assert drift(ingest(place, lines(), 2)).files == 1
 
 
-def test_an_index_of_an_older_build_is_honoured(tmp_path: Path) -> None:
+def test_files_of_a_series_in_one_process_read_its_index_once(tmp_path: Path) -> None:
     place = Place(tmp_path, CONTRACT)
-    for day in (0, 30, 60):
-        ingest(place, lines(), day)
-    (index,) = (tmp_path / SERIES).rglob("*.jsonl")
-    files = [json.loads(line) for line in index.read_text("utf-8").splitlines()]
-    newer_fields = {"name", "forms", "sampled"}
-    for file in files:
-        file["columns"] = {
-            name: {field: value for field, value in column.items() if field not in newer_fields}
-            for name, column in file["columns"].items()
-        }
-    document = {"files": [{field: file[field] for field in file.keys() - newer_fields} for file in files]}
-    index.unlink()
-    index.with_suffix(".json").write_text(json.dumps(document) + "\n", "utf-8")
-    fourth, fifth = ingest(place, lines(), 90), ingest(place, lines(100), 120)
-    assert (drift(fourth).files, drift(fourth).findings) == (3, ())
-    assert drift(fifth).files == 4
-    assert [one.change for one in drift(fifth).findings] == [Change.ROWS]
-    assert len(index.read_text("utf-8").splitlines()) == 5
+    read, keys = place.store.read_with_etag, list[str]()
+
+    def noted(bucket: str, key: str) -> tuple[bytes, str]:
+        keys.append(key)
+        return read(bucket, key)
+
+    place.store.read_with_etag = noted  # type: ignore[method-assign]
+    files = [drift(ingest(place, lines(40 + day), day, f"Things_{day}.csv")).files for day in range(3)]
+    assert files == [0, 1, 2]
+    assert keys.count(series_key(CONTRACT.dataset, "agency_a", f"{FOLDER}/Things_0.csv")) == 1
+
+
+def test_an_index_that_another_process_changed_meanwhile_is_read_again(tmp_path: Path) -> None:
+    place, other = Place(tmp_path, CONTRACT), Place(tmp_path, CONTRACT)
+    for number, process in enumerate((place, other, place, other)):
+        assert drift(ingest(process, lines(), 30 * number, f"Things_{number}.csv")).files == number
 
 
 def test_a_file_whose_index_others_keep_changing_is_compared_and_left_out(
@@ -215,7 +213,7 @@ def test_a_burst_of_files_of_one_series_loses_none_and_costs_the_same_for_each(t
     began = datetime.fromtimestamp(1_700_000_000, UTC)
     assert [(day - began).days for day in days] == [*range(runs * files - KEPT, runs * files), 100]
     # The files of a run do not compete with each other, so few tries are lost.
-    assert calls["read_with_etag"] == calls["write"] <= 3 * (runs * files + 1)
+    assert calls["read_with_etag"] <= calls["write"] <= 3 * (runs * files + 1)
 
 
 def test_a_contract_can_turn_the_comparison_off(tmp_path: Path) -> None:
@@ -289,7 +287,8 @@ def test_a_series_is_read_before_the_check_only_if_columns_may_be_renamed(tmp_pa
     place.store.read_with_etag = counted  # type: ignore[method-assign]
     for day, header in enumerate(["ident,size,shift,unit", "ident,size,shift,unit", "ident,size,shift,x9"]):
         ingest(place, lines(header=header), day)
-    assert len(keys) == 4
+    # For the first file, and before the check of the last one. In between, what was written is known.
+    assert len(keys) == 2
 
 
 def test_a_series_that_does_not_answer_leaves_what_the_names_show(
