@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 _POLL_S = 0.2
 PATIENCE_S = 2.0
-"""So long calls that are done wait at most for others of their group, if no whole group is done meanwhile."""
+"""So long calls that are done wait for others of their group, if no whole group is done meanwhile."""
 T = TypeVar("T")
 Done: TypeAlias = list[tuple[int, Future[T]]]
 """Calls that are done: the index and the result of each."""
@@ -62,8 +62,8 @@ class Workers(Protocol):
         """Start the calls; yields those that are done, but not calls that were stopped.
 
         Args:
-            group_of: the group of the call with this index. Calls of one group that are done are yielded together. A
-                group waits for its other calls while calls are done one after another, but not for long.
+            group_of: the group of the call with this index. Calls of one group that are done are yielded together. They
+                wait for the others of their group, but not for long.
         """
         ...
 
@@ -93,20 +93,20 @@ class Threads:
         numbers = {pool.submit(self._unless_stopped, call): number for number, call in enumerate(calls)}
         for future in numbers:
             future.add_done_callback(done.put)
-        left, deadline, yielded_at = len(numbers), None, time.monotonic()
+        left, deadline, waiting_since = len(numbers), None, 0.0
         try:
             while (left or waiting) and (deadline is None or time.monotonic() < deadline):
                 if deadline is None and self._stop.is_set():
                     deadline = time.monotonic() + self._grace_s
-                is_quiet = True
                 for future in _all_of(done, wait_s=0 if waiting.has_whole_group or not left else _POLL_S):
-                    left, is_quiet = left - 1, False
+                    left -= 1
+                    waiting_since = waiting_since if waiting else time.monotonic()
                     if not isinstance(future.exception(), CancelledError):
                         waiting.add(numbers[future], future)
-                is_late = is_quiet or time.monotonic() > yielded_at + PATIENCE_S
+                is_late = time.monotonic() > waiting_since + PATIENCE_S
                 if waiting and (waiting.has_whole_group or is_late or not left):
                     yield waiting.take()
-                    yielded_at = time.monotonic()
+                    waiting_since = time.monotonic()
         finally:
             # A thread cannot be stopped, so calls that exceed the grace period are not waited for.
             pool.shutdown(wait=deadline is None or not left, cancel_futures=True)

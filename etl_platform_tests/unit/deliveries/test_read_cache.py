@@ -69,13 +69,43 @@ def delivered() -> Partition:
 
 def test_the_content_of_a_partition_costs_a_few_requests_after_the_first_time(delivered: Partition) -> None:
     first = delivered.state.content(*PARTITION)
-    assert delivered.requests(lambda: delivered.state.content(*PARTITION)) == {"LIST": 1, "GET": 1}
+    assert delivered.requests(lambda: delivered.state.content(*PARTITION)) == {"LIST": 2, "GET": 1}
     delivered.deliver(0, GOOD + b"c,3\n")
-    assert delivered.requests(lambda: delivered.state.content(*PARTITION)) == {"LIST": 1, "GET": 1, "HEAD": 1}
+    assert delivered.requests(lambda: delivered.state.content(*PARTITION)) == {"LIST": 2, "GET": 2}
     second = delivered.state.content(*PARTITION)
     assert (first.rows, second.rows) == (2 * FILES, 2 * FILES + 1)
     delivered.rot()
     assert delivered.state.content(*PARTITION) == second
+
+
+def test_silver_that_no_report_names_is_looked_at_once_and_counted() -> None:
+    """As after an agency was renamed: the reports name the objects of before."""
+    partition = Partition()
+    renamed = "things", "agency_b"
+    for head in partition.store.list("b", object_keys.silver_prefix(*PARTITION)):
+        body, metadata = partition.store.read("b", head.key), partition.store.head("b", head.key).metadata
+        partition.store.write("b", head.key.replace("agency_a", "agency_b"), body, metadata=metadata)
+    state = partition.state
+    assert partition.requests(lambda: state.content(*renamed))["HEAD"] == FILES
+    assert partition.requests(lambda: state.content(*renamed)) == {"LIST": 2}
+    # Of the next process, the cache answers.
+    assert partition.requests(lambda: partition.state.content(*renamed)) == {"LIST": 2, "GET": 1}
+    assert state.content(*renamed).rows == partition.state.content(*PARTITION).rows == 2 * FILES
+
+
+def test_a_report_that_was_noted_is_not_read() -> None:
+    partition = Partition()
+    noted, fresh = partition.state, partition.state
+    noted.judged(*PARTITION)
+    key = "from_client/agency_a/new/Things.csv"
+    partition.store.write("b", key, GOOD)
+    source = ObjectVersion.of(partition.store.head("b", key))
+    result = partition.intake.ingest(partition.intake.route(source), Trigger(Cause.EVENT))
+    assert result.report_etag is not None
+    noted.note(result.report, result.report_etag)
+    assert partition.requests(lambda: noted.judged(*PARTITION)) == {"LIST": 2}
+    assert noted.judged(*PARTITION) == fresh.judged(*PARTITION)
+    assert noted.content(*PARTITION) == fresh.content(*PARTITION)
 
 
 def test_reports_of_a_partition_are_read_once(delivered: Partition) -> None:
