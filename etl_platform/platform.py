@@ -84,9 +84,9 @@ class Platform:
             from etl_platform.storage.local_store import LocalStore
 
             return LocalStore(self.settings.local_s3_root)
-        from etl_platform.storage.s3_store import S3Store
+        from etl_platform.storage.obstore_store import ObstoreStore
 
-        return S3Store(self.settings, errors=self.s3_errors)
+        return ObstoreStore(self.settings, errors=self.s3_errors)
 
     @property
     def bucket(self) -> str:
@@ -132,9 +132,9 @@ class Platform:
         assert settings.email_bucket_name
         store = self.store
         if settings.local_s3_root is None and settings.email_kms_key_id:
-            from etl_platform.storage.s3_store import S3Store
+            from etl_platform.storage.obstore_store import ObstoreStore
 
-            store = S3Store(settings, settings.email_kms_key_id, self.s3_errors)
+            store = ObstoreStore(settings, settings.email_kms_key_id, self.s3_errors)
         dead_letters = self.dead_letters(EMAILS) if settings.email_dlq_url else None
         return EmailArchive(queue, dead_letters, store, settings.email_bucket_name, settings)
 

@@ -35,6 +35,13 @@ def make_session(settings: Settings) -> "Session":
     return boto3.session.Session(region_name=settings.aws_region, botocore_session=session)
 
 
+def has_own_ca() -> bool:
+    """Whether boto3 verifies TLS with the CA bundle of AWS_CA_BUNDLE, or of the profile, instead of the usual ones."""
+    from botocore.session import get_session
+
+    return get_session().get_config_variable("ca_bundle") is not None
+
+
 def parse_aws_time(value: str | float) -> datetime:
     """As botocore's parser, which takes 70 % of the time in which a page of 1,000 listed objects is parsed."""
     from botocore.utils import parse_timestamp
@@ -52,16 +59,19 @@ def _service_models(data_path: str | None) -> "Loader":
     return create_loader(data_path)
 
 
-def make_client(settings: Settings, service: str, connections: int | None = None) -> Any:
+def make_client(
+    settings: Settings, service: str, connections: int | None = None, *, session: "Session | None" = None
+) -> Any:
     """A boto3 client for a service such as ``s3``.
 
     Args:
         connections: number that the caller's threads need at once. By default two per worker: one to read a body,
             and one for another call at the same time.
+        session: whose credentials are used; by default those of a new session.
     """
     from botocore.config import Config
 
-    return make_session(settings).client(
+    return (session or make_session(settings)).client(
         service,
         endpoint_url=settings.aws_endpoint_url,
         region_name=settings.aws_region,

@@ -12,7 +12,8 @@ from etl_platform.aws.clients import make_session
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from boto3.session import Session
+    from obstore.store import S3Config, S3Store
 
 _CREDENTIALS_TTL = timedelta(minutes=10)
 """boto3 returns credentials that are valid for at least this long."""
@@ -27,7 +28,15 @@ def can_name(key: str) -> bool:
     return _ADDRESSABLE.fullmatch(key) is not None
 
 
-def open_store(settings: Settings, endpoint_url: str, bucket: str, destination: str | None = None) -> "S3Store | None":
+def open_store(
+    settings: Settings,
+    endpoint_url: str,
+    bucket: str,
+    destination: str | None = None,
+    *,
+    session: "Session | None" = None,
+    kms_key_id: str | None = None,
+) -> "S3Store | None":
     """A bucket, whose copies are written to ``destination``. None if a bucket is given by its ARN.
 
     obstore copies within one bucket only: it sends ``x-amz-copy-source: <bucket>/<key>`` to the store's own URL. With
@@ -36,6 +45,8 @@ def open_store(settings: Settings, endpoint_url: str, bucket: str, destination: 
 
     Args:
         endpoint_url: the region's endpoint, as boto3 resolved it.
+        session: whose credentials are used; by default those of a new session.
+        kms_key_id: encrypts what is written; by default the bucket's default does.
     """
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Store
@@ -43,6 +54,7 @@ def open_store(settings: Settings, endpoint_url: str, bucket: str, destination: 
     if not all(_PLAIN_BUCKET.fullmatch(name) for name in (bucket, destination or bucket)):
         return None
     url = f"{endpoint_url}/{destination or bucket}"
+    encryption: S3Config = {"server_side_encryption": "aws:kms", "sse_kms_key_id": kms_key_id} if kms_key_id else {}
     return S3Store(
         bucket,
         config={
@@ -51,8 +63,9 @@ def open_store(settings: Settings, endpoint_url: str, bucket: str, destination: 
             # Otherwise an environment variable of this name would override the endpoint.
             "aws_endpoint_url_s3": url,
             "virtual_hosted_style_request": True,
+            **encryption,
         },
-        credential_provider=Boto3CredentialProvider(make_session(settings), ttl=_CREDENTIALS_TTL),
+        credential_provider=Boto3CredentialProvider(session or make_session(settings), ttl=_CREDENTIALS_TTL),
         client_options={
             "allow_http": endpoint_url.startswith("http://"),
             "connect_timeout": timedelta(seconds=settings.aws_connect_timeout_seconds),

@@ -16,13 +16,23 @@ MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound", "KeyTooLon
 MISSING_VERSION = frozenset({"405", "MethodNotAllowed", "InvalidArgument"})
 """S3 returns 405 for a delete marker and InvalidArgument for a malformed version id."""
 PRECONDITION_FAILED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
+_EXPECTED = MISSING | MISSING_VERSION | PRECONDITION_FAILED
 _REDIRECTS = 300
 _BUCKETS = ("data_bucket_name", "email_bucket_name", "attachments_source_bucket", "attachments_destination_bucket")
 
 
-def count_error(
+_counting = threading.Lock()
+
+
+def count_error(errors: Counter[str], code: str) -> None:
+    """Count a failed request, unless the code says that an object is missing or a precondition failed."""
+    if code not in _EXPECTED:
+        with _counting:
+            errors[code] += 1
+
+
+def count_response(
     errors: Counter[str],
-    lock: threading.Lock,
     *,
     response_dict: Mapping[str, Any] | None,
     parsed_response: Mapping[str, Any] | None,
@@ -40,9 +50,7 @@ def count_error(
         code = str((parsed_response or {}).get("Error", {}).get("Code") or response_dict["status_code"])
     else:
         return
-    if code not in MISSING | MISSING_VERSION | PRECONDITION_FAILED:
-        with lock:
-            errors[code] += 1
+    count_error(errors, code)
 
 
 @contextmanager

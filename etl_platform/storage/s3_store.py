@@ -4,7 +4,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 """
 
 import hashlib
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from etl_platform.aws.clients import error_code, make_client
+from etl_platform.aws.clients import error_code, make_client, make_session
 from etl_platform.errors import AccessDeniedError, ObjectMissingError, TransientError
 from etl_platform.settings import Settings
 from etl_platform.storage.object_store import ObjectHead, StoredVersion
@@ -22,7 +21,7 @@ from etl_platform.storage.s3_errors import (
     MISSING,
     MISSING_VERSION,
     PRECONDITION_FAILED,
-    count_error,
+    count_response,
     translated_errors,
 )
 
@@ -43,27 +42,27 @@ class S3Store:
         ``errors`` counts failed requests by code, including those that botocore retries with success. Missing objects
         and failed preconditions are not counted.
         """
-        self._s3, self._errors = make_client(settings, "s3"), partial(translated_errors, settings)
+        self._session = make_session(settings)
+        self._s3 = make_client(settings, "s3", session=self._session)
+        self._errors = partial(translated_errors, settings)
         if errors is not None:
-            self._s3.meta.events.register("response-received.s3", partial(count_error, errors, threading.Lock()))
+            self._s3.meta.events.register("response-received.s3", partial(count_response, errors))
         self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         missing = MISSING | (MISSING_VERSION if version_id else set())
         with self._errors(f"HEAD s3://{bucket}/{key}", missing, may_be_refused=True):
             answer = self._head(bucket, key, version_id)
-        current = answer["ETag"].strip('"')
-        if version_id is None and etag not in {None, current}:
-            raise ObjectMissingError(f"s3://{bucket}/{key} was overwritten: its eTag is {current}, not {etag}")
-        return ObjectHead(
+        found = ObjectHead(
             bucket,
             key,
-            _real_version(answer.get("VersionId")),
-            current,
+            real_version(answer.get("VersionId")),
+            answer["ETag"].strip('"'),
             answer["ContentLength"],
             answer["LastModified"].astimezone(UTC),
             answer.get("Metadata", {}),
         )
+        return with_etag(found, etag) if version_id is None else found
 
     def _head(self, bucket: str, key: str, version_id: str | None) -> dict[str, Any]:
         from botocore.exceptions import ClientError
@@ -256,7 +255,7 @@ def _head_of(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:
     return ObjectHead(
         bucket,
         entry["Key"],
-        _real_version(entry.get("VersionId")),
+        real_version(entry.get("VersionId")),
         entry["ETag"].strip('"'),
         entry["Size"],
         entry["LastModified"].astimezone(UTC),
@@ -264,10 +263,17 @@ def _head_of(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:
     )
 
 
+def with_etag(head: ObjectHead, etag: str | None) -> ObjectHead:
+    """The latest version, which must have the eTag if one is given."""
+    if etag not in {None, head.etag}:
+        raise ObjectMissingError(f"s3://{head.bucket}/{head.key} was overwritten: its eTag is {head.etag}, not {etag}")
+    return head
+
+
 def _version(version_id: str | None) -> dict[str, str]:
     return {"VersionId": version_id} if version_id else {}
 
 
-def _real_version(version_id: Any) -> str | None:
+def real_version(version_id: Any) -> str | None:
     """The version id; None for unversioned objects, whose id is ``null`` or absent."""
     return version_id if version_id and version_id != "null" else None

@@ -16,6 +16,7 @@ from etl_platform.settings import Settings
 from etl_platform.storage import s3_store
 from etl_platform.storage.local_store import LocalStore
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, list_folders, versioning_warning
+from etl_platform.storage.obstore_store import ObstoreStore
 from etl_platform.storage.s3_store import S3Store
 from etl_platform_tests.simulation.memory import MemoryStore
 
@@ -34,14 +35,14 @@ UNUSUAL_KEYS = {
 }
 
 
-@pytest.fixture(params=["s3", "local", "memory"])
+@pytest.fixture(params=["s3", "obstore", "local", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "local":
         return LocalStore(tmp_path / "root")
     if request.param == "memory":
         return MemoryStore(time.time)
     settings: Settings = request.getfixturevalue("settings")
-    return S3Store(settings)
+    return ObstoreStore(replace(settings, aws_max_attempts=2)) if request.param == "obstore" else S3Store(settings)
 
 
 @pytest.fixture
