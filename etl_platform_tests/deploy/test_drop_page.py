@@ -7,6 +7,7 @@ import pytest
 
 from etl_platform_tests.deploy.browser import axe
 from etl_platform_tests.deploy.driven_browser import DrivenBrowser, driven_browser
+from etl_platform_tests.integration.check_gateways import check_gateway
 from etl_platform_tests.integration.local_page import local_page
 from etl_platform_tests.unit.engine.pages.page_parts import ATTACKS
 from etl_platform_tests.unit.engine.web_check.test_posted_file import BAD, GOOD, HEADER
@@ -98,3 +99,19 @@ def test_a_name_without_a_contract_returns_to_the_form_with_the_reason(
     assert browser.run("document.querySelector('select').value") == "officer_detail"
     assert "Did you mean officer_detail?" in browser.run("document.querySelector('[role=alert]').innerText")
     assert browser.run(axe() + _AXE) == []
+
+
+def test_the_page_of_the_gateway_takes_a_token_and_answers_with_the_verdict(
+    browser: DrivenBrowser, tmp_path: Path
+) -> None:
+    with check_gateway(tmp_path) as gateway:
+        browser.open(f"{gateway.url}/check")
+        assert browser.run(axe() + _AXE) == []
+        for token, shown in (("wrong", "[role=alert]"), (gateway.tokens[0], ".verdict")):
+            browser.run(f"document.querySelector('#token').value = '{token}'")
+            browser.choose_file(file(tmp_path, HEADER, GOOD, BAD))
+            browser.run("document.querySelector('button').click()")
+            browser.wait(f"document.querySelector('{shown}')?.innerText?.length > 0")
+            assert browser.run(axe() + _AXE) == []
+        assert "Receipt" in browser.run("document.body.innerText")
+        assert browser.run("document.querySelectorAll('a[download]').length") == 0

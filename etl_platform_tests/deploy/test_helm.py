@@ -27,7 +27,9 @@ from etl_platform_tests.deploy.helm_chart import (
 )
 
 ENVIRONMENTS = ("dev", "staging", "prod")
-_MADE_BY_THE_CHART = {"CONTRACTS_DIR", "DAGSTER_HOME", "GATEWAY_HOST", "API_SOURCES_DIR", "RUN_MEMORY_MIB"}
+_MADE_BY_THE_CHART = {"CONTRACTS_DIR", "DAGSTER_HOME", "GATEWAY_HOST", "API_SOURCES_DIR", "RUN_MEMORY_MIB"} | {
+    "GATEWAY_CHECK_TOKENS_FILE"
+}
 """The memory of a run is the limit of its container."""
 _OF_A_LAPTOP = {"LOCAL_S3_ROOT", "DAGSTER_POSTGRES_URL"}
 
@@ -202,6 +204,10 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("staging", {"dagster.rbacEnabled": True}, "dagster.dagsterDaemon.enabled and dagster.rbacEnabled must be false"),
     ("staging", {"gateway.resources.limits.memory": "lots"}, "at '/gateway/resources/limits/memory'"),
     ("staging", {"gateway.ingress.enabled": True}, "gateway.ingress.host must be set"),
+    ("staging", {"check.enabled": True}, "check.host must be set"),
+    ("staging", {"check.enabled": True}, "check.ingress has no TLS"),
+    ("staging", {"check.enabled": True}, "networkPolicies.checkFrom must be set"),
+    ("staging", {"check.enabled": True, "contracts.source": "s3"}, "check.enabled needs contracts in the image"),
     (
         "staging",
         {"gateway.ingress.enabled": True, "gateway.ingress.host": "sns.example.com"},

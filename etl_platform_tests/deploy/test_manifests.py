@@ -60,6 +60,10 @@ EVERYTHING: dict[str, Any] = {
     "networkPolicies.uiFrom": [{"ipBlock": {"cidr": "10.40.0.0/16"}}],
     "networkPolicies.webserverFrom": [{"podSelector": {"matchLabels": {"app": "proxy"}}}],
     "networkPolicies.extraEgressPorts": [4566],
+    "check.enabled": True,
+    "check.host": "check.example.gov",
+    "check.ingress.tlsSecretName": "check-tls",
+    "networkPolicies.checkFrom": [{"ipBlock": {"cidr": "10.40.0.0/16"}}],
     "monitoring.serviceMonitor.labels": {"release": "prometheus"},
     "monitoring.prometheusRule.labels": {"release": "prometheus"},
 }
@@ -247,6 +251,7 @@ def test_no_pod_connects_or_is_connected_to_without_a_policy_that_says_so(render
 ACCOUNTS = {
     "file-processing-sns": "file-processing-gateway",
     "file-processing-metrics": "file-processing-metrics",
+    "file-processing-check": "file-processing-check",
     "file-processing-code": "file-processing-code",
     "file-processing-run": "file-processing-sa",
     "file-processing-job": "file-processing-sa",
@@ -259,6 +264,7 @@ ACCOUNTS = {
 }
 SECRETS = {
     "file-processing-sns": set[str](),
+    "file-processing-check": {"file-processing-check-tokens"},
     "file-processing-metrics": {"file-processing-admin", "file-processing-postgresql"},
     "file-processing-daemon": {"file-processing-postgresql"},
     "file-processing-database-login": {"file-processing-postgresql", "file-processing-postgresql-owner"},
@@ -296,12 +302,30 @@ def test_the_gateway_serves_posts_only_and_has_nothing_of_dagster(rendered: Sequ
     assert "env" not in container
 
 
+def test_what_reads_files_of_the_internet_has_no_role_and_no_connection_of_its_own(
+    everything: Sequence[Rendered], variants: dict[str, list[Rendered]]
+) -> None:
+    pod = one(everything, "Deployment", "file-processing-check")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["args"][:3] == ["gateway", "--only", "check"]
+    assert [source for source in container["envFrom"] if "secretRef" in source] == []
+    policy = one(everything, "NetworkPolicy", "file-processing-check")["spec"]
+    assert (policy["policyTypes"], policy["egress"]) == (["Ingress", "Egress"], [])
+    others = [item["spec"] for item in everything if item["kind"] == "NetworkPolicy" and item["spec"].get("egress")]
+    selected = [each["podSelector"].get("matchExpressions", [{}])[0].get("values", []) for each in others]
+    assert not [names for names in selected if "file-processing-check" in names]
+    (path,) = one(everything, "Ingress", "file-processing-check")["spec"]["rules"][0]["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/check", "Prefix")
+    assert not [item for item in variants["prod"] if item["metadata"]["name"] == "file-processing-check"], "off"
+
+
 def test_service_accounts_are_annotated_with_their_roles(everything: Sequence[Rendered]) -> None:
     accounts = {item["metadata"]["name"]: item["metadata"] for item in everything if item["kind"] == "ServiceAccount"}
     assert set(accounts) == {*ACCOUNTS.values(), "file-processing-retention"} - {"default"}
     roles = {name: item.get("annotations", {}).get("eks.amazonaws.com/role-arn", "") for name, item in accounts.items()}
-    assert {name for name, role in roles.items() if not role} == {"file-processing-daemon", "file-processing-webserver"}
-    assert len(set(roles.values())) == len(roles) - 1, "no role is that of two components"
+    without = {"file-processing-daemon", "file-processing-webserver", "file-processing-check"}
+    assert {name for name, role in roles.items() if not role} == without
+    assert len(set(roles.values()) - {""}) == len(roles) - len(without), "no role is that of two components"
     assert all(
         item["annotations"]["eks.amazonaws.com/sts-regional-endpoints"] == "true"
         for name, item in accounts.items()
@@ -336,6 +360,8 @@ def referred(pod: Pod) -> tuple[set[str], set[str]]:
     for volume in pod.spec["volumes"]:
         if "configMap" in volume and not volume["configMap"].get("optional"):
             found[0].add(volume["configMap"]["name"])
+        if "secret" in volume and not volume["secret"].get("optional"):
+            found[1].add(volume["secret"]["secretName"])
     for container in pod.containers:
         for source in container.get("envFrom", []):
             kind = "configMapRef" if "configMapRef" in source else "secretRef"

@@ -30,19 +30,21 @@ initContainers: {{- include "etl-platform.contractsInit" . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{- /* Work waits for room on a node, and gives it up: one-off Jobs, commands of people, and runs. */}}
+{{- /* Work waits for room on a node, and gives it up: one-off Jobs, commands of people, checks before sending, and runs. */}}
 {{- define "etl-platform.priority" -}}
-{{- if and .Values.priorityClass.create (not (has .component (list "run" "commands"))) }}
+{{- if and .Values.priorityClass.create (not (has .component (list "run" "commands" "check"))) }}
 priorityClassName: {{ include "etl-platform.priorityClass" . }}
 {{- end }}
 {{- end }}
 
 {{- /* The size of /tmp: files of agencies, or next to nothing. Limits of ephemeral-storage leave room for it. */}}
-{{- define "etl-platform.tmpSize" -}}{{ ternary "38Gi" "256Mi" (has .component (list "run" "commands")) }}{{- end }}
+{{- define "etl-platform.tmpSize" -}}{{ get (dict "run" "38Gi" "commands" "38Gi" "check" "4Gi") .component | default "256Mi" }}{{- end }}
 
 {{- /* The gateway and the metrics read no contract; the gateway has no secret, and no login to a database. */}}
 {{- define "etl-platform.readsContracts" -}}{{ if not (has .component (list "gateway" "metrics")) }}yes{{ end }}{{- end }}
-{{- define "etl-platform.usesDagster" -}}{{ if ne .component "gateway" }}yes{{ end }}{{- end }}
+{{- define "etl-platform.usesDagster" -}}{{ if not (has .component (list "gateway" "check")) }}yes{{ end }}{{- end }}
+{{- /* The check reads contracts only. */}}
+{{- define "etl-platform.hasSecrets" -}}{{ if and (include "etl-platform.readsContracts" .) (ne .component "check") }}yes{{ end }}{{- end }}
 
 {{- define "etl-platform.container" -}}
 image: {{ include "etl-platform.image" . | quote }}
@@ -50,7 +52,7 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext: {{- include "etl-platform.containerSecurity" . | nindent 2 }}
 envFrom:
   - configMapRef: {name: file-processing-config}
-  {{- if include "etl-platform.readsContracts" . }}
+  {{- if include "etl-platform.hasSecrets" . }}
   - secretRef: {name: file-processing-secrets}
   {{- end }}
 volumeMounts:

@@ -105,6 +105,20 @@
 {{- if not (has (dict "name" "DAGSTER_WEBSERVER_READ_ONLY" "value" "true") $v.dagster.dagsterWebserver.env) }}
 {{- $wrong = append $wrong "dagster.dagsterWebserver.env must contain DAGSTER_WEBSERVER_READ_ONLY: that webserver has no login; the writable UI is ui.enabled" }}
 {{- end }}
+{{- with $v.check }}
+{{- if and .enabled (not .host) }}
+{{- $wrong = append $wrong "check.host must be set: agencies open https://<host>/check" }}
+{{- end }}
+{{- if and .enabled (not .ingress.tlsSecretName) (not (hasKey .ingress.annotations "alb.ingress.kubernetes.io/certificate-arn")) }}
+{{- $wrong = append $wrong "check.ingress has no TLS: set tlsSecretName, or the annotation alb.ingress.kubernetes.io/certificate-arn" }}
+{{- end }}
+{{- if and .enabled $v.networkPolicies.enabled (not $v.networkPolicies.checkFrom) }}
+{{- $wrong = append $wrong "networkPolicies.checkFrom must be set: the load balancer's subnets; no one else may connect" }}
+{{- end }}
+{{- if and .enabled (eq $v.contracts.source "s3") }}
+{{- $wrong = append $wrong "check.enabled needs contracts in the image or a ConfigMap: it has no AWS role to fetch them with" }}
+{{- end }}
+{{- end }}
 {{- with $v.gateway.ingress }}
 {{- if and .enabled (not .host) }}
 {{- $wrong = append $wrong "gateway.ingress.host must be set: it is the host that SNS posts to" }}
