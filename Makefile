@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-drift bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check sbom audit helm-deps clean
+.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel check-executable fix bench bench-burst bench-copies bench-drift bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check sbom audit helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -98,9 +98,28 @@ check: setup ## Format, lint, types, import direction, contracts, declared APIs
 	fi
 	$(BIN)/etl-platform api check
 
-check-wheel: setup ## Build the engine alone as a wheel for machines that only check files: dist/etl_platform_check-*.whl
-	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist packaging/etl-platform-check
-	ls dist/etl_platform_check-*.whl
+# What senders get has the contracts that this installation uses: CONTRACTS_DIR, in the environment or in .env.
+CONTRACTS = $$($(BIN)/python -c 'from etl_platform.settings import load_settings; print(load_settings().contracts_dir.resolve())')
+DIST ?= dist
+
+check-wheel: setup ## Build the engine and the contracts as a wheel for senders who have Python: dist/etl_platform_check-*.whl
+	@$(BIN)/etl-platform contract check >/dev/null
+	rm -f "$(DIST)"/etl_platform_check-*.whl
+	CONTRACTS_DIR="$(CONTRACTS)" $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir "$(DIST)" packaging/etl-platform-check
+	ls "$(DIST)"/etl_platform_check-*.whl
+
+# PyInstaller and the locked dependencies of the wheel, apart from the platform, of which nothing may get in.
+.executable/.ready: uv.lock | .venv/.ready
+	@UV_PROJECT_ENVIRONMENT=.executable $(UV) sync --quiet --locked --only-group executable --python $(PYTHON)
+	$(UV) export --quiet --locked --no-dev --no-emit-project --output-file .executable/constraints.txt
+	touch $@
+
+check-executable: check-wheel .executable/.ready ## Build the same as one file for senders without Python: dist/etl-platform-check
+	@$(UV) pip install --quiet --python .executable/bin/python --constraint .executable/constraints.txt --reinstall-package etl-platform-check "$(DIST)"/etl_platform_check-*.whl
+	echo "Building $(DIST)/etl-platform-check from $(CONTRACTS): about a minute"
+	.executable/bin/pyinstaller --log-level ERROR --noconfirm --workpath .executable/build --distpath "$(DIST)" packaging/etl-platform-check/executable.spec
+	"$(DIST)"/etl-platform-check contract "$(CONTRACTS)" >/dev/null
+	ls -l "$(DIST)"/etl-platform-check
 
 fix: setup ## Format and apply the safe lint fixes
 	@$(BIN)/ruff format .
@@ -159,5 +178,5 @@ audit: .venv/.ready .deploy/.ready ## Look up the locked packages of the image i
 helm-deps: .deploy/.ready ## Fetch the official Dagster chart, which ours stands on; needs the internet
 	@.deploy/bin/helm dependency update helm/etl-platform
 
-clean: ## Remove everything that make setup, demo, dev and check-wheel made
-	@rm -rf .venv .emulator .deploy .pythons .dagster .local dist
+clean: ## Remove everything that the other targets made
+	@rm -rf .venv .emulator .deploy .executable .pythons .dagster .local dist

@@ -20,7 +20,13 @@ from etl_platform.engine.argument_parser import ArgumentParser
 from etl_platform.engine.check_arguments import add_file_arguments
 from etl_platform.engine.check_command import check_files
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.contract_folder import BrokenContract, contract_paths, load_contract, read_contracts
+from etl_platform.engine.contract_folder import (
+    BrokenContract,
+    contract_paths,
+    load_contract,
+    read_contracts,
+    read_folder,
+)
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
 from etl_platform.engine.overlays.overlay_folder import (
@@ -32,6 +38,7 @@ from etl_platform.engine.overlays.overlay_folder import (
 )
 
 _PROGRAM = "etl-platform-check"
+_EXIT_CODES = "exit codes: 0 accepted; 1 rejected file or failure; 2 invalid argument or contract"
 _SHIPPED_CONTRACTS = Path(__file__).parents[1] / "shipped" / "contracts"
 # Windows has no SIGHUP.
 _STOP = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -114,13 +121,26 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL)
 
 
+class _PrintVersion(argparse.Action):
+    """Senders are asked which contracts they have: a newer wheel or executable has newer ones."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"{_PROGRAM} {version(__name__.partition('.')[0])}")
+        for contract in read_folder(_SHIPPED_CONTRACTS).good.values():
+            print(f"  {contract.dataset} {contract.version}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog=_PROGRAM,
         description="Check files against their data contracts, without a network.",
-        epilog="exit codes: 0 accepted; 1 rejected file or failure; 2 invalid argument or contract",
+        epilog=f"example:\n  {_PROGRAM} file Officer_Detail.csv\n\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=version(__name__.partition(".")[0]))
+    parser.add_argument(
+        "--version", action=_PrintVersion, nargs=0, help="print the version and the contracts, and exit"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     file = commands.add_parser(
         "file",

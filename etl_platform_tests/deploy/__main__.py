@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 _HERE = Path(__file__).parent
 _AT_ONCE = 3
 """On two cores: the longest of them waits for most of its time."""
-_LONG = ("terraform_apply", "image", "terraform_iam", "terraform")
+_LONG = ("terraform_apply", "image", "executable", "terraform_iam", "terraform")
 
 
 @dataclass

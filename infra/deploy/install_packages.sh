@@ -2,7 +2,7 @@
 # Install the Debian packages that make deploy-check needs, as root, unless their programs are already installed.
 set -euo pipefail
 
-declare -A package_of=([buildah]=buildah [podman]=podman [runc]=runc [debootstrap]=debootstrap [promtool]=prometheus [chromium]=chromium)
+declare -A package_of=([buildah]=buildah [podman]=podman [runc]=runc [debootstrap]=debootstrap [promtool]=prometheus [chromium]=chromium [objdump]=binutils)
 
 missing=()
 for program in "${!package_of[@]}"; do

@@ -4,6 +4,7 @@ Both distributions may be installed in one environment, so they share no file: `
 ``etl_platform_check.engine``. That name is all that differs.
 """
 
+import os
 import re
 import shutil
 import tempfile
@@ -18,6 +19,8 @@ PROJECT = Path(__file__).parents[2]
 PACKAGE = "etl_platform_check"
 _DATA = ("*.css", "*.jinja")
 """Files of the engine that are no modules."""
+_CONTRACT_FILE = re.compile(r"[^/]+\.odcs\.ya?ml|references/[^/]+\.csv|agencies/[^/]+/[^/]+\.yaml")
+"""What senders get of the folder of contracts. contacts.yaml is not for them: it has addresses of people."""
 _OTHER_IMPORT = re.compile(r"^\s*(?:from|import) etl_platform\b.*$", re.MULTILINE)
 
 
@@ -49,9 +52,16 @@ class EnginePackage(BuildHookInterface[Any]):
         for name in _DATA:
             for found in (PROJECT / "etl_platform" / "engine").rglob(name):
                 shutil.copy(found, self._source / found.relative_to(PROJECT / "etl_platform"))
-        build_data["force_include"] |= {
-            str(self._source): PACKAGE,
-            str(PROJECT / "contracts"): f"{PACKAGE}/shipped/contracts",
+        contracts = Path(os.environ.get("CONTRACTS_DIR") or PROJECT / "contracts")
+        names = [
+            name
+            for path in contracts.rglob("*")
+            if _CONTRACT_FILE.fullmatch(name := path.relative_to(contracts).as_posix())
+        ]
+        if not names:
+            raise ValueError(f"{contracts} has no contracts; set CONTRACTS_DIR to the whole path of a folder that has")
+        build_data["force_include"] |= {str(self._source): PACKAGE} | {
+            str(contracts / name): f"{PACKAGE}/shipped/contracts/{name}" for name in names
         }
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

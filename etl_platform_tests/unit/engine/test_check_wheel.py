@@ -58,23 +58,78 @@ def _imports(path: Path) -> set[str]:
     return names
 
 
+def test_the_recipe_for_windows_and_macos_has_the_same_pyinstaller_as_the_lock() -> None:
+    groups = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    page = (PROJECT / "docs" / "onboard" / "hand-out-the-check.md").read_text("utf-8")
+    assert re.findall(r'"(pyinstaller[^"]*)"', page) == groups["executable"]
+
+
+def build(folder: Path, contracts: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [UV, "build", "--wheel", "--no-build-isolation", "--offline", "--quiet", "--out-dir", folder]
+    environment = {name: value for name, value in os.environ.items() if name != "CONTRACTS_DIR"}
+    if contracts:
+        environment["CONTRACTS_DIR"] = str(contracts)
+    command += ["--python", sys.executable, PACKAGING]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    build = [UV, "build", "--wheel", "--no-build-isolation", "--offline", "--quiet", "--out-dir", folder]
-    subprocess.run([*build, "--python", sys.executable, PACKAGING], check=True, capture_output=True)
+    done = build(folder)
+    assert done.returncode == 0, done.stderr
     (built,) = folder.glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
 def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a fresh environment with the wheel."""
-    environment = tmp_path_factory.mktemp("fresh") / "environment"
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    folder = environment / ("Scripts" if os.name == "nt" else "bin")
-    subprocess.run([UV, "pip", "install", "--quiet", "--python", folder / "python", wheel], check=True)
-    return folder
+    """The folder of programs of a fresh environment with the wheel, made as the page for senders says."""
+    folder = tmp_path_factory.mktemp("fresh")
+    (folder / wheel.name).symlink_to(wheel)
+    page = (PROJECT / "docs" / "send" / "install.md").read_text("utf-8")
+    (lines,) = re.findall(r"^On macOS and Linux:\n\n```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    write_csv(folder / "Officer_Detail.csv", (HEADER, *ROWS))
+    # Without the folder of this environment, whose python3 has the platform.
+    path = os.pathsep.join([str(Path(sys.base_prefix) / "bin"), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euc", lines],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ACCEPTED" in done.stdout
+    return folder / "check" / "bin"
+
+
+def test_it_has_the_contracts_of_an_installation_and_nothing_else_of_their_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "contracts of us"
+    kept = ("a.odcs.yaml", "references/codes.csv", "agencies/nm_albuquerque/a.yaml")
+    left_out = (
+        "contacts.yaml",
+        ".env",
+        "a.odcs.yaml.orig",
+        "references/codes.csv~",
+        ".git/a.odcs.yaml",
+        "notes/b.odcs.yaml",
+    )
+    for name in (*kept, *left_out):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x", "utf-8")
+    assert build(tmp_path / "dist", folder).returncode == 0
+    (built,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        shipped = {name.partition("/shipped/contracts/")[2] for name in archive.namelist()} - {""}
+    assert shipped == set(kept)
+
+
+def test_a_folder_without_contracts_is_not_built_into_a_wheel(tmp_path: Path) -> None:
+    done = build(tmp_path, tmp_path / "nowhere")
+    assert done.returncode != 0
+    assert "has no contracts; set CONTRACTS_DIR to the whole path of a folder that has" in done.stderr
 
 
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,162 @@
+"""The one-file executable for senders, run where there is nothing besides glibc and zlib: no Python, no network."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from etl_platform.local.samples import build_samples
+from etl_platform.local.stack import REPOSITORY
+from etl_platform_tests.deploy.tools import tool
+
+_BUILD_WITHIN_S, _RUN_WITHIN_S = 600, 120
+_LIBRARIES = ("libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libz.so.1")
+_MOST_MB = 130
+
+
+@pytest.fixture(scope="module")
+def contracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The contracts of an installation that is not this checkout, with what must not reach senders."""
+    folder = tmp_path_factory.mktemp("installation") / "contracts"
+    shutil.copytree(REPOSITORY / "contracts", folder)
+    (folder / "use_of_force.odcs.yaml").unlink()
+    (folder / "contacts.yaml").write_text("contacts: []\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root(contracts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root folder with the executable, the C library and samples, and with no other program."""
+    built, root = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("root")
+    done = subprocess.run(
+        ["make", "check-executable", f"DIST={built}"],
+        cwd=REPOSITORY,
+        env=os.environ | {"CONTRACTS_DIR": str(contracts)},
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_WITHIN_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copy(built / "etl-platform-check", root)
+    for library in _places(root / "etl-platform-check"):
+        target = root / library.relative_to("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, target)
+    (root / "tmp").mkdir()
+    # Semaphores of processes that share work.
+    (root / "dev" / "shm").mkdir(parents=True)
+    for sample in build_samples():
+        if sample.dataset == "officer_detail" and sample.outcome in {"accepted", "rejected"}:
+            path = root / sample.outcome / Path(sample.key).name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(sample.content)
+    return root
+
+
+def _places(program: Path) -> Iterator[Path]:
+    """The dynamic loader and the libraries of this machine."""
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    found = [Path(path) for path in re.findall(r"/\S+", linked) if Path(path) != program]
+    yield from found
+    (libc,) = (path for path in found if path.name == "libc.so.6")
+    yield from (libc.with_name(name) for name in _LIBRARIES if libc.with_name(name).exists())
+
+
+def command(root: Path, *arguments: str) -> list[str]:
+    # In a network namespace of its own there is no interface that is up.
+    return [tool("unshare"), "--net", tool("chroot"), str(root), "/etl-platform-check", *arguments]
+
+
+def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(root, *arguments), env={}, capture_output=True, text=True, timeout=_RUN_WITHIN_S, check=False
+    )
+
+
+def test_it_names_its_version_and_the_contracts_of_the_installation(root: Path) -> None:
+    done = run(root, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *datasets = done.stdout.splitlines()
+    assert first == f"etl-platform-check {version('etl-platform')}"
+    assert [line.split()[0] for line in datasets] == [
+        "complaints",
+        "employment_history",
+        "officer_detail",
+        "traffic_stops",
+        "training",
+    ]
+
+
+def test_its_help_has_an_example_and_the_exit_codes(root: Path) -> None:
+    done = run(root, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "etl-platform-check file Officer_Detail.csv" in done.stdout
+    assert "exit codes: 0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "first"),
+    [
+        (("file", "/accepted/Officer_Detail.csv"), 0, "ACCEPTED  Officer_Detail.csv as officer_detail"),
+        (("file", "/rejected/Officer_Detail.csv"), 1, "REJECTED  Officer_Detail.csv as officer_detail"),
+        (("file", "/accepted/Use_Of_Force.csv"), 2, "etl-platform-check: /accepted/Use_Of_Force.csv does not exist"),
+        (("contract", "/accepted"), 2, "etl-platform-check: /accepted has no *.odcs.yaml"),
+    ],
+)
+def test_its_exit_codes_are_those_of_the_wheel(root: Path, arguments: tuple[str, ...], code: int, first: str) -> None:
+    done = run(root, *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert (done.stdout or done.stderr).startswith(first)
+
+
+def test_it_writes_page_workbook_and_results(root: Path) -> None:
+    wanted = ("--out", "/tmp/out", "--html", "/tmp/verdict.html", "--xlsx", "/tmp/fix.xlsx")
+    done = run(root, "file", "/accepted/Officer_Detail.csv", *wanted)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "<h2" in (root / "tmp" / "verdict.html").read_text("utf-8")
+    assert (root / "tmp" / "fix.xlsx").read_bytes().startswith(b"PK")
+    assert (root / "tmp" / "out" / "silver.parquet").read_bytes().startswith(b"PAR1")
+
+
+def test_several_files_are_checked_in_other_processes(root: Path) -> None:
+    done = run(root, "file", "/accepted", "/rejected")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "1 accepted, 1 rejected" in done.stdout
+
+
+def test_nothing_is_left_in_the_temporary_folder_even_after_a_signal(root: Path) -> None:
+    before = set((root / "tmp").iterdir())
+    process = subprocess.Popen(
+        command(root, "file", "/accepted"), env={}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and set((root / "tmp").iterdir()) == before:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.wait(_RUN_WITHIN_S)
+    assert set((root / "tmp").iterdir()) == before
+
+
+def test_the_lines_that_the_page_for_senders_has_for_linux_work(root: Path, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "send" / "install.md").read_text("utf-8")
+    (lines,) = re.findall(r"^### On Linux\n\n```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for file in (root / "etl-platform-check", root / "accepted" / "Officer_Detail.csv"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "etl-platform-check").chmod(0o644)
+    done = subprocess.run(
+        ["bash", "-euc", lines], cwd=tmp_path, capture_output=True, text=True, timeout=_RUN_WITHIN_S, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("ACCEPTED")
+
+
+def test_it_can_be_sent_by_a_file_service(root: Path) -> None:
+    assert (root / "etl-platform-check").stat().st_size < _MOST_MB * 1_000_000
