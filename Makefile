@@ -24,14 +24,12 @@ help: ## List the targets
 setup: .venv/.ready .emulator/.ready ## Install the locked environment and the embedded AWS emulator
 
 .venv/.ready: pyproject.toml uv.lock
-	@command -v uv >/dev/null || test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	$(UV) sync --quiet --locked --python $(PYTHON)
+	@PYTHON=$(PYTHON) UV_VERSION=$(UV_VERSION) infra/local/setup.sh platform
 	touch $@
 
 # A tool environment of its own: the emulator pins its own botocore.
 .emulator/.ready: infra/local/emulator.lock | .venv/.ready
-	@$(UV) venv --quiet --clear --python $(PYTHON) .emulator
-	$(UV) pip install --quiet --python .emulator/bin/python --require-hashes -r infra/local/emulator.lock
+	@PYTHON=$(PYTHON) UV_VERSION=$(UV_VERSION) infra/local/setup.sh emulator
 	touch $@
 
 # Tools of deploy-check, apart from the product: checkov and moto pin half of PyPI.
