@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -156,6 +157,39 @@ def test_the_lines_that_the_page_for_senders_has_for_linux_work(root: Path, tmp_
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("ACCEPTED")
+
+
+@pytest.fixture
+def page_url(root: Path, tmp_path: Path) -> Iterator[str]:
+    """The address that a double click opens in the browser, for which a program stands that writes what it gets."""
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(
+        f'#!/bin/sh\necho "$1 ${{LD_LIBRARY_PATH-}}" > {opened}.part\nmv {opened}.part {opened}\n', "utf-8"
+    )
+    browser.chmod(0o755)
+    environment = {"BROWSER": str(browser), "PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([root / "etl-platform-check"], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    while process.poll() is None and not opened.exists():
+        time.sleep(0.01)
+    url, _, library_path = opened.read_text("utf-8").strip().partition(" ")
+    assert (url, library_path) == (first.split()[-1], "")
+    yield url
+    process.send_signal(signal.SIGINT)
+    process.wait(_RUN_WITHIN_S)
+    process.stdout.close()
+    assert not list(tmp_path.glob("_MEI*"))
+
+
+def test_a_double_click_opens_a_page_that_checks_a_file(root: Path, page_url: str) -> None:
+    with urlopen(page_url, timeout=_RUN_WITHIN_S) as answer:
+        assert "<form" in answer.read().decode()
+    content = (root / "rejected" / "Officer_Detail.csv").read_bytes()
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="Officer_Detail.csv"\r\n\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Origin": page_url.rstrip("/")}
+    with urlopen(Request(page_url, head + content + b"\r\n--b--\r\n", headers), timeout=_RUN_WITHIN_S) as answer:
+        assert "Rejected" in answer.read().decode()
 
 
 def test_it_can_be_sent_by_a_file_service(root: Path) -> None:

@@ -127,9 +127,8 @@ def test_it_has_the_contracts_of_an_installation_and_nothing_else_of_their_folde
 
 
 def test_a_folder_without_contracts_is_not_built_into_a_wheel(tmp_path: Path) -> None:
-    done = build(tmp_path, tmp_path / "nowhere")
-    assert done.returncode != 0
-    assert "has no contracts; set CONTRACTS_DIR to the whole path of a folder that has" in done.stderr
+    assert build(tmp_path, tmp_path / "nowhere").returncode != 0
+    assert list(tmp_path.glob("*.whl")) == []
 
 
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
