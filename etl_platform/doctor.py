@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from etl_platform.application_db.database import ApplicationDatabase
+from etl_platform.aws.bucket_setup import BucketSetup, Finding, queue_arn
 from etl_platform.aws.clients import error_code, error_type
 from etl_platform.aws.queue import Queue
 from etl_platform.engine.errors import ContractError, EtlPlatformError
@@ -42,6 +43,7 @@ class State(StrEnum):
     WARNING = "warning"
     FAILED = "FAILED"
     NOT_SET = "not set"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class ExternalSystems:
                 for name, (setting, prefix) in buckets.items()
             ),
             self._check("versioning", "data_bucket_name", self._check_versioning, "s3:GetBucketVersioning"),
+            *self._setup_checks(),
             self._check("topic", "delivery_events_topic_arn", self._check_topic, "sns:GetTopicAttributes"),
             self._check_contacts(),
             self._check_notifications(),
@@ -170,6 +173,44 @@ class ExternalSystems:
         if versioned is None:
             return Pass("unknown: s3:GetBucketVersioning is denied", is_warning=True)
         return Pass("on") if versioned else Pass(no_versions(bucket), is_warning=True)
+
+    def _setup_checks(self) -> list[Check]:
+        """What Terraform sets up in a bucket that it creates, and its owner in one that existed."""
+        ask, found = self._bucket_setup, list[Check]()
+        for queue in QUEUES:
+            for question, call, permission in (
+                ("tls", self._ask_tls, "s3:GetBucketPolicy"),
+                ("public_access", ask.public_access, "s3:GetBucketPublicAccessBlock"),
+                ("encryption", ask.encryption, "s3:GetEncryptionConfiguration"),
+            ):
+                name = f"{queue.check_prefix}bucket_{question}"
+                found.append(
+                    self._check(name, queue.bucket_setting, partial(self._ask_setup, call, permission), permission)
+                )
+        call, permission = self._ask_announcement, "s3:GetBucketNotification"
+        announced = partial(self._ask_setup, call, permission)
+        return [*found, self._check("bucket_notifications", "data_bucket_name", announced, permission)]
+
+    @cached_property
+    def _bucket_setup(self) -> BucketSetup:
+        return BucketSetup(self.settings)
+
+    def _ask_tls(self, bucket: str) -> Finding:
+        if (self.settings.aws_endpoint_url or "").startswith("http://"):
+            return Finding("unknown: an emulator without TLS is not asked", is_known=False)
+        return self._bucket_setup.tls(bucket)
+
+    def _ask_announcement(self, bucket: str) -> Finding:
+        topics, url = self.settings.gateway_allowed_topic_arns or (), self.settings.file_events_queue_url
+        queues = [queue_arn(url)] if url else []
+        return self._bucket_setup.notifications(bucket, self.settings.source_prefix, [*topics, *queues])
+
+    def _ask_setup(self, call: Callable[[str], Finding], permission: str, bucket: str) -> Pass:
+        try:
+            found = call(bucket)
+        except AccessDeniedError:
+            return Pass(f"unknown: {permission} is denied", is_checked=False)
+        return Pass(found.text, found.is_known and bool(found.remedy), found.remedy, found.is_known)
 
     def _check_topic(self, arn: str) -> Pass:
         from etl_platform.aws.sns_topic import SnsTopic
@@ -274,7 +315,7 @@ def _result(check: Check, outcome: Pass | Exception | None, region: str) -> Chec
     if outcome is None:
         return CheckResult(check.name, State.NOT_SET, check.where)
     if isinstance(outcome, Pass):
-        state = State.WARNING if outcome.is_warning else State.OK if outcome.is_checked else State.NOT_SET
+        state = State.WARNING if outcome.is_warning else State.OK if outcome.is_checked else State.UNKNOWN
         return CheckResult(check.name, state, check.where, outcome.detail, outcome.remedy)
     return CheckResult(check.name, State.FAILED, check.where, _detail(outcome), _remedy(check, outcome, region))
 

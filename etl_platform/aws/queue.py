@@ -24,7 +24,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Message:
-    """``receive_count`` is SQS's approximate count; ``sent_at`` is UTC; ``reason`` is the message attribute."""
+    """``receive_count`` is SQS's approximate count; ``sent_at`` is UTC. The last two are message attributes.
+
+    Attributes:
+        reason: why it was sent to the dead-letter queue.
+        redriven_by: who sent it back from there.
+    """
 
     message_id: str
     receipt_handle: str
@@ -32,6 +37,7 @@ class Message:
     receive_count: int
     sent_at: datetime | None = None
     reason: str | None = None
+    redriven_by: str | None = None
 
 
 class Queue:
@@ -67,7 +73,7 @@ class Queue:
                 VisibilityTimeout=visibility_timeout_s,
                 WaitTimeSeconds=wait_s,
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
-                MessageAttributeNames=["reason"],
+                MessageAttributeNames=["reason", "redriven_by"],
             )
         return [_message(entry) for entry in answer.get("Messages", [])]
 
@@ -136,7 +142,7 @@ class Queue:
 
 
 def _message(entry: Mapping[str, Any]) -> Message:
-    system = entry.get("Attributes", {})
+    system, attributes = entry.get("Attributes", {}), entry.get("MessageAttributes", {})
     sent_ms = system.get("SentTimestamp")
     return Message(
         entry["MessageId"],
@@ -144,7 +150,7 @@ def _message(entry: Mapping[str, Any]) -> Message:
         entry["Body"],
         int(system.get("ApproximateReceiveCount", 1)),
         datetime.fromtimestamp(int(sent_ms) / 1_000, UTC) if sent_ms else None,
-        entry.get("MessageAttributes", {}).get("reason", {}).get("StringValue"),
+        *(attributes.get(name, {}).get("StringValue") for name in ("reason", "redriven_by")),
     )
 
 

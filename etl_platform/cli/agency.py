@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import Commands, add_command, add_group, near_agency, user_name
+from etl_platform.cli.arguments import Commands, add_command, add_group, near_agency
+from etl_platform.cli.caller import add_note, identify_caller
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
@@ -61,7 +62,7 @@ def add(commands: Commands) -> None:
     rename.add_argument("old", metavar="OLD", help="the name so far, which is the name of the folder")
     rename.add_argument("new", metavar="NEW", help="the new name")
     for command in (retire, rename):
-        command.add_argument("--by", metavar="WHO", default=user_name(), help="your name, for the record [%(default)s]")
+        add_note(command)
     add_formats(listing, "print the agencies as JSON lines")
 
 
@@ -122,7 +123,8 @@ def _retire(arguments: argparse.Namespace) -> int:
 
     platform, agency = _platform(), partition_of(arguments.agency)
     _require_known(platform, agency)
-    agencies = platform.agency_register.change(lambda now: now.with_retired(agency, arguments.by, datetime.now(UTC)))
+    by = str(identify_caller(platform.settings, arguments.by))
+    agencies = platform.agency_register.change(lambda now: now.with_retired(agency, by, datetime.now(UTC)))
     print(f"{agency} is {agencies.changes[agency]}: no file of it is expected, and files that arrive are ignored")
     if platform.settings.dagster_home is None:
         print(_LATER)
@@ -157,14 +159,15 @@ def _rename(arguments: argparse.Namespace) -> int:
     if register.read().current_name(old) != new:
         _require_known(platform, old)
     overlays = _require_copied_overlays(platform, old, new)
-    register.change(lambda now: now.with_renamed(old, new, arguments.by, datetime.now(UTC)))
+    by = str(identify_caller(platform.settings, arguments.by))
+    register.change(lambda now: now.with_renamed(old, new, by, datetime.now(UTC)))
     print(f"files in the folder {old} belong to {new} from now on")
     rename = AgencyRename(platform.store, platform.bucket, old, new)
     with ProgressLine(f"moving the objects of {old}"):
         moved = counted(rename.move(), "object")
     print(f"{moved} of {old} now under {new}; bronze and reports stay under {old} too")
     datasets = [dataset for dataset in rename.datasets() if dataset in platform.contracts]
-    exit_code = _reprocess(platform, old, new, datasets, arguments.by)
+    exit_code = _reprocess(platform, old, new, datasets, by)
     if overlays:
         print(f"no file is read with the overlays of {old} any more; remove {', '.join(map(str, overlays))}")
     return exit_code

@@ -1,8 +1,6 @@
 """Parts of the parser that commands share: help with an example and exit codes, and argument types."""
 
 import argparse
-import getpass
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
@@ -65,14 +63,6 @@ def positive_number(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,8}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
-
-
-def user_name() -> str:
-    """The name of the current user; the user id in a container without a name for it."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def current_agency(name: str, platform: "Platform") -> str:

@@ -5,7 +5,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import Commands, add_command, add_group, user_name
+from etl_platform.cli.arguments import Commands, add_command, add_group
+from etl_platform.cli.caller import identify_caller
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
@@ -49,7 +50,7 @@ def _reset(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     with open_instance(settings) as instance:
-        was_reset = reset_breaker(instance, settings, by=user_name())
+        was_reset = reset_breaker(instance, settings, by=str(identify_caller(settings)))
         _print(breaker_status(instance, settings), as_json=arguments.json)
     return GOOD if was_reset else BAD
 

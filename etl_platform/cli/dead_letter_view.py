@@ -40,6 +40,7 @@ class DeadLetter:
             "reason": self.reason.text,
             "sent_at": sent.isoformat() if sent else None,
             "receive_count": self.message.receive_count,
+            "redriven_by": self.message.redriven_by,
             "keys": list(self.keys),
         }
 

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, add_group, positive_number
+from etl_platform.cli.caller import add_note, identify_caller
 from etl_platform.cli.dead_letter_view import DeadLetter, open_view
 from etl_platform.deliveries.dead_letters.reasons import DeadLetterCause, may_be_redriven
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
 from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
+from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message
@@ -43,6 +45,7 @@ def add(commands: Commands) -> None:
         "etl-platform dlq redrive --reason killed --limit 10",
     )
     redrive.add_argument("ids", nargs="*", metavar="ID", help="only these messages")
+    add_note(redrive)
     redrive.set_defaults(command=_redrive)
     for command in (listed, redrive):
         command.add_argument("--reason", metavar="R", help=f"only dead letters with this cause or reason: {_REASON}")
@@ -114,7 +117,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(document, indent=1, ensure_ascii=False))
         return GOOD
-    for name in ("id", "cause", "reason", "sent_at", "receive_count"):
+    for name in ("id", "cause", "reason", "sent_at", "receive_count", "redriven_by"):
         print(f"{name}: {document[name]}")
     for _, text in recorded:
         print(text)
@@ -125,6 +128,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _redrive(arguments: argparse.Namespace) -> int:
     result = _RedriveResult()
     not_found, began = set(arguments.ids), datetime.now(UTC)
+    by = str(identify_caller(load_settings(), arguments.by))
     with open_view(arguments.queue) as view:
         for letter in view.dead_letters():
             if _sent_at(letter) > began:
@@ -138,7 +142,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
                 view.scan.remove(letter.message)
                 result.removed += 1
             else:
-                view.scan.send_back(letter.message, view.queue)
+                view.scan.send_back(letter.message, view.queue, by)
                 view.clear_failures(letter)
                 result.sent.append(letter.message.message_id)
             not_found.discard(letter.message.message_id)

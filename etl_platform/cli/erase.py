@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import Commands, add_command, current_agency, near_agency
+from etl_platform.cli.caller import add_note, identify_caller
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
@@ -50,7 +51,7 @@ def add(commands: Commands) -> None:
     which.add_argument("--key", metavar="K", help="one source key only, with all its versions [all]")
     which.add_argument("--delivery", metavar="ID", help="one delivery only [all]")
     erase.add_argument("--reason", metavar="R", default="", help="why, for the tombstone; name no person")
-    erase.add_argument("--by", metavar="WHO", required=True, help="your name, for the tombstone")
+    add_note(erase)
     erase.add_argument("--execute", action="store_true", help="erase; without it, only list what would go")
     add_formats(erase, "print one JSON document")
     erase.set_defaults(command=_erase)
@@ -117,12 +118,12 @@ def _scope(arguments: argparse.Namespace, platform: "Platform") -> "Scope":
 
 
 def _execute(eraser: "Eraser", scope: "Scope", arguments: argparse.Namespace, platform: "Platform") -> "Erasure":
-    from etl_platform.aws.account import caller_arn
     from etl_platform.deliveries.tombstone import Tombstone
 
-    caller = None if platform.settings.local_s3_root else caller_arn(platform.settings)
+    caller = identify_caller(platform.settings, arguments.by)
+    tombstone = Tombstone(str(caller), datetime.now(UTC), arguments.reason, caller.arn)
     with ProgressLine("erasing: looking for what is stored") as progress:
-        return eraser.erase(scope, Tombstone(arguments.by, datetime.now(UTC), arguments.reason, caller), progress)
+        return eraser.erase(scope, tombstone, progress)
 
 
 def _by_object(found: "Erasure") -> list[tuple[str, str, int, int]]:

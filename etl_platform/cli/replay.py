@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import Commands, add_command, near_agency, usable_dataset, user_name
+from etl_platform.cli.arguments import Commands, add_command, near_agency, usable_dataset
+from etl_platform.cli.caller import add_note, identify_caller, short_name
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
@@ -39,7 +40,7 @@ def add(commands: Commands) -> None:
     replay.add_argument(
         "--corrections", metavar="FILE", help="an exported quarantine with corrected rows: a path or s3://bucket/key"
     )
-    replay.add_argument("--by", metavar="WHO", default=user_name(), help="your name, for the report [%(default)s]")
+    add_note(replay)
     replay.add_argument("--dry-run", action="store_true", help="show what would change; write nothing")
     add_formats(replay, "print the reports as JSON lines")
     replay.set_defaults(command=_replay)
@@ -72,9 +73,10 @@ def _replay(arguments: argparse.Namespace) -> int:
         # A run would make the agency a partition of a dataset that it never sent.
         done = []
     else:
+        by = str(identify_caller(settings, arguments.by))
         if corrected:
-            quarantine.put_in_effect(corrected, by=arguments.by, at=datetime.now(UTC))
-        done, succeeded = replay_in_process(platform, dataset, agency, chosen, arguments.by)
+            quarantine.put_in_effect(corrected, by=by, at=datetime.now(UTC))
+        done, succeeded = replay_in_process(platform, dataset, agency, chosen, by)
     _print(arguments, done, corrected)
     if succeeded and not done and not (arguments.json or arguments.csv):
         print(f"{arguments.agency} has not delivered any {dataset} yet{near_agency(agency, platform)}")
@@ -148,7 +150,7 @@ def _line(item: "DeliveryResult") -> tuple[Any, ...]:
     changed = changes_text(report)
     if item.repeated:
         trigger = report.attempt.trigger
-        who = trigger.by or trigger.run_id or "a run"
+        who = short_name(trigger.by) if trigger.by else trigger.run_id or "a run"
         changed = f"nothing: done before, {report.attempt.ended_at:%Y-%m-%d %H:%M} by {who}"
     elif check.errors:
         changed = "nothing: " + "; ".join(error.code for error in check.errors)

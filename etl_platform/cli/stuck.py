@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from etl_platform.platform import Platform
 
 _TIMEOUT_S = 60.0
-_SHOWN = {State.OK: "ok", State.WARNING: "STUCK", State.FAILED: "FAILED", State.NOT_SET: "not checked"}
+_SHOWN = {
+    State.OK: "ok",
+    State.WARNING: "STUCK",
+    State.FAILED: "FAILED",
+    State.NOT_SET: "not checked",
+    State.UNKNOWN: "not checked",
+}
 
 
 def print_stuck(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from etl_platform.cli.caller import short_name
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.history import DeliveryHistory
 from etl_platform.deliveries.report import Report
@@ -129,7 +130,7 @@ def notified_table(notices: Sequence[Notice]) -> Table:
 
 def _result(report: Report) -> tuple[Any, ...]:
     contract, trigger = report.contract, report.attempt.trigger
-    by = trigger.by or (f"run {trigger.run_id[:8]}" if trigger.run_id else "")
+    by = short_name(trigger.by) if trigger.by else (f"run {trigger.run_id[:8]}" if trigger.run_id else "")
     checked_by = f"{contract.version} {contract.sha256[:6]}" if contract else ""
     return str(report.outcome), report.check.rows, report.check.quarantined_rows, checked_by, by
 

@@ -34,6 +34,7 @@ class BatchMessage:
     receipt_handle: str | None = None
     receive_count: int = 1
     received_at: float | None = None
+    redriven_by: str | None = None
 
 
 @dataclass(frozen=True)

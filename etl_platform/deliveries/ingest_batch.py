@@ -128,7 +128,7 @@ def ingest_batch(
     listing = intake.listing(file for message in messages for file in message.files)
 
     def ingest(message: BatchMessage, file: RoutedObject) -> DeliveryResult:
-        trigger = Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count)
+        trigger = Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count, message.redriven_by)
         result = intake.ingest(file, trigger, listing)
         notes.clear(message, file)
         return result

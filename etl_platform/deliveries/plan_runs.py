@@ -17,6 +17,7 @@ class QueuedFile:
         dataset: None if no contract knows the file; it is then only recorded as ignored.
         receipt_handle: without it the message stays in the queue after the run: a part of it is not handled.
         receive_count: the message's ApproximateReceiveCount in SQS.
+        redriven_by: who sent the message back from the dead-letter queue.
     """
 
     version: ObjectVersion
@@ -25,6 +26,7 @@ class QueuedFile:
     message_id: str
     receipt_handle: str | None
     receive_count: int
+    redriven_by: str | None = None
 
     @property
     def size_bytes(self) -> int:

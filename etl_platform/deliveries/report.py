@@ -36,7 +36,7 @@ class Trigger:
 
     Attributes:
         message_id, receive_count: of the queue message that announced it.
-        by: the person who asked for a replay.
+        by: the caller who asked for a replay or redrove the message: an ARN or a local user, and a note in brackets.
     """
 
     cause: Cause

@@ -12,7 +12,8 @@ class Tombstone:
     """Who erased a delivery, when (UTC) and why.
 
     Attributes:
-        caller: the ARN with which AWS knows that person; None without AWS.
+        by: the caller, with what was typed as ``--by`` in brackets; of a job its name.
+        caller: the ARN of the caller; None without AWS.
         outcome: what the delivery was before; None where it had no report.
     """
 

@@ -14,7 +14,11 @@ from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, QUEUES, WorkQueu
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import NotificationConfigurationTypeDef
+    from mypy_boto3_s3.type_defs import (
+        NotificationConfigurationTypeDef,
+        PublicAccessBlockConfigurationTypeDef,
+        ServerSideEncryptionConfigurationTypeDef,
+    )
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -27,6 +31,15 @@ ATTACHMENTS_BUCKETS = {
 REGION = "us-east-1"
 KEY_ID = KEY_SECRET = "test"  # noqa: S105 - credentials of the emulator's default account
 _NOTIFICATION_ID = "file-arrivals"
+_CLOSED: "PublicAccessBlockConfigurationTypeDef" = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
+_ENCRYPTED: "ServerSideEncryptionConfigurationTypeDef" = {
+    "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+}
 _FOURTEEN_DAYS_S = 14 * 24 * 3600
 
 
@@ -167,6 +180,8 @@ def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
         location: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         s3.create_bucket(Bucket=bucket, **location)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_CLOSED)
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=_ENCRYPTED)
 
 
 def _queue_pair(

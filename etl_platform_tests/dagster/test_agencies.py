@@ -49,7 +49,7 @@ def test_list_shows_what_each_agency_sent_and_its_state(place: Workshop, capsys:
     assert one.startswith(f"{AGENCY}  active")
     assert one.endswith("officer_detail, training")
     assert other.startswith(f"{OTHER}      retired on ")
-    assert "by ana" in other
+    assert " (ana)  " in other
 
 
 def test_a_retired_agency_leaves_all_partitions_and_no_job_brings_it_back(

@@ -64,6 +64,7 @@ def test_the_worked_example_moves_rows_from_quarantine_to_silver(
     folder: Path, dagster_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    monkeypatch.setenv("LOGNAME", "jane")
     commands = [part for session in SESSIONS for part in session.split("$ ")[1:]]
     assert len(commands) == 6
     for number, part in enumerate(commands):

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from etl_platform.aws.account import caller_arn
 from etl_platform.cli.main import main
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
@@ -108,7 +109,7 @@ def test_a_redrive_takes_in_what_was_not_done(
     wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="the event in the queue")
     die(aws, provisioned, platform, wait_until)
 
-    code, said = dlq(capsys, "redrive")
+    code, said = dlq(capsys, "redrive", "--by", "jane")
 
     assert (code, said.splitlines()[0]) == (0, "1 sent back to the queue")
     assert "1 malformed not sent" in said
@@ -116,7 +117,9 @@ def test_a_redrive_takes_in_what_was_not_done(
     (request,) = tick(platform)
     with terminal as instance:
         assert execute(instance, platform, request).success
-    assert [str(item.outcome) for item in platform.finished] == ["accepted"]
+    (done,) = platform.finished
+    assert str(done.outcome) == "accepted"
+    assert done.report.attempt.trigger.by == f"{caller_arn(platform.settings)} (jane)"
 
     (malformed,) = listed(capsys)
     assert dlq(capsys, "redrive", "no-such-id")[0] == 1

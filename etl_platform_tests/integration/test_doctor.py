@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
+from etl_platform.aws.bucket_setup import BucketSetup
 from etl_platform.cli.main import main
 from etl_platform.doctor import Check, CheckResult, ExternalSystems, Pass, State, run_checks
 from etl_platform.errors import TransientError
@@ -30,6 +32,9 @@ PASSWORD = "a-password-of-the-tests"
 POSTGRES_STORAGE = "storage:\n  postgres:\n    postgres_url:\n      env: DAGSTER_POSTGRES_URL\n"
 NOT_SET_HERE = {"attachments_source", "attachments_destination", "kms_key", "database", "dagster"}
 NOT_SET_HERE |= {"topic", "contacts", "notifications"}
+SETUP = {"bucket_public_access", "bucket_encryption", "bucket_notifications"}
+WITHOUT_TLS = {"bucket_tls", "email_bucket_tls"}
+"""The emulator has no TLS, so its buckets cannot require it."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ def test_a_working_platform_passes_every_check(
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     whole = replace(
         settings,
+        gateway_allowed_topic_arns=(provisioned.topic_arn,),
         attachments_source_bucket=provisioned.attachments_source,
         attachments_destination_bucket=provisioned.attachments_destination,
         email_kms_key_id=key_id,
@@ -91,7 +97,8 @@ def test_a_working_platform_passes_every_check(
 
     found = check(whole)
 
-    assert {result.state for result in found.values()} == {State.OK}
+    assert {result.state for name, result in found.items() if name not in WITHOUT_TLS} == {State.OK}
+    assert {found[name].state for name in WITHOUT_TLS} == {State.UNKNOWN}
     assert found["identity"].detail.startswith("arn:aws")
     assert found["versioning"].detail == "on"
     assert found["dagster"].detail == "SqliteRunStorage"
@@ -99,10 +106,11 @@ def test_a_working_platform_passes_every_check(
     assert failed(whole)["kms_key"].detail == "the key's state is Disabled, not Enabled"
 
 
-def test_a_setting_that_is_not_set_is_not_a_failure(settings: Settings) -> None:
-    found = check(settings)
+def test_a_setting_that_is_not_set_is_not_a_failure(settings: Settings, provisioned: Provisioned) -> None:
+    found = check(replace(settings, gateway_allowed_topic_arns=(provisioned.topic_arn,)))
     assert {name for name, result in found.items() if result.state is State.NOT_SET} == NOT_SET_HERE
-    assert {result.state for name, result in found.items() if name not in NOT_SET_HERE} == {State.OK}
+    others = {name: result for name, result in found.items() if name not in NOT_SET_HERE | WITHOUT_TLS}
+    assert {result.state for result in others.values()} == {State.OK}
 
 
 def test_a_missing_queue_or_bucket_is_reported_with_its_setting(settings: Settings, endpoint_url: str) -> None:
@@ -119,7 +127,7 @@ def test_a_missing_queue_or_bucket_is_reported_with_its_setting(settings: Settin
         )
     )
 
-    assert found.keys() == {"queue", "email_dead_letters", "bucket", "versioning", "kms_key", "contracts"}
+    assert found.keys() == {"queue", "email_dead_letters", "bucket", "versioning", "kms_key", "contracts", *SETUP}
     assert "NonExistentQueue" in found["queue"].detail
     assert "EMAIL_DLQ_URL" in found["email_dead_letters"].remedy
     assert "NoSuchBucket" in found["bucket"].detail
@@ -133,10 +141,53 @@ def test_an_unversioned_bucket_is_a_warning_and_exit_code_0(
 ) -> None:
     aws.s3.create_bucket(Bucket="keeps-no-versions")
     code, lines = command(replace(settings, data_bucket_name="keeps-no-versions"), monkeypatch, capsys)
-    (line,) = [line for line in lines if line.startswith("warning")]
-    assert "versioning" in line
+    (line,) = [line for line in lines if line.startswith("warning  versioning")]
     assert "put-bucket-versioning --bucket keeps-no-versions" in line
     assert code == 0
+
+
+def test_what_the_owner_of_a_bucket_left_open_is_a_warning_until_the_remedy_is_applied(
+    settings: Settings, provisioned: Provisioned, aws: Clients
+) -> None:
+    adopted = "adopted-and-left-open"
+    aws.s3.create_bucket(Bucket=adopted)
+    here = replace(settings, data_bucket_name=adopted, gateway_allowed_topic_arns=(provisioned.topic_arn,))
+
+    found = check(here)
+    open_still = {name for name in SETUP if found[name].state is State.WARNING}
+    assert open_still >= {"bucket_public_access", "bucket_notifications"}
+    assert "put-public-access-block" in found["bucket_public_access"].remedy
+    assert "nothing is announced" in found["bucket_notifications"].detail
+
+    options = dict.fromkeys(
+        re.findall(r"(\w+)=true", found["bucket_public_access"].remedy),
+        True,
+    )
+    aws.s3.put_public_access_block(Bucket=adopted, PublicAccessBlockConfiguration=options)  # type: ignore[arg-type]
+    topic: Any = {"TopicArn": provisioned.topic_arn, "Events": ["s3:ObjectCreated:*"]}
+    aws.s3.put_bucket_notification_configuration(
+        Bucket=adopted, NotificationConfiguration={"TopicConfigurations": [topic]}
+    )
+    found = check(here)
+    assert {found[name].state for name in ("bucket_public_access", "bucket_notifications")} == {State.OK}
+    elsewhere = check(replace(here, gateway_allowed_topic_arns=None))["bucket_notifications"]
+    assert (elsewhere.state, "subscribed" in elsewhere.remedy) == (State.WARNING, True)
+
+
+def test_a_policy_for_tls_is_found(settings: Settings, aws: Clients) -> None:
+    aws.s3.create_bucket(Bucket="over-tls-only")
+    ask = BucketSetup(settings)
+    assert "OnlyOverTls" in ask.tls("over-tls-only").remedy
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::over-tls-only", "arn:aws:s3:::over-tls-only/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    aws.s3.put_bucket_policy(Bucket="over-tls-only", Policy=policy)
+    assert ask.tls("over-tls-only").remedy == ""
 
 
 def test_a_denied_call_names_the_missing_permission(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +200,8 @@ def test_a_denied_call_names_the_missing_permission(settings: Settings, monkeypa
     assert found["email_bucket"].remedy == "allow s3:ListBucket for the identity above"
     assert found["kms_key"].remedy == "allow kms:DescribeKey for the identity above"
     assert found["versioning"].state is State.WARNING
+    assert {found[name].state for name in SETUP} == {State.UNKNOWN}
+    assert found["bucket_notifications"].detail == "unknown: s3:GetBucketNotification is denied"
     assert "AccessDenied" in found["identity"].detail
 
 
@@ -188,7 +241,7 @@ def test_a_refused_connection_points_at_the_network(settings: Settings, tmp_path
     )
     assert found.keys() == {
         "identity", "queue", "dead_letters", "email_queue", "email_dead_letters", "bucket", "email_bucket",
-        "versioning", "database",
+        "versioning", "database", *SETUP, "email_bucket_public_access", "email_bucket_encryption",
     }  # fmt: skip
     assert "AWS_ENDPOINT_URL" in found["queue"].remedy
     assert "Connection refused" in found["database"].detail

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from etl_platform.aws.account import caller_arn
 from etl_platform.cli.main import main
 from etl_platform.deliveries.delivery import Cause, ObjectVersion
 from etl_platform.deliveries.report import Trigger
@@ -93,7 +94,9 @@ def test_a_replay_has_a_line_in_status_with_its_own_time_above_the_arrival(
 
     assert main(["status", "--json"]) == 0
     replay, arrival = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (replay["attempt"]["by"], arrival["attempt"]["cause"]) == ("jane", "event")
+    arn, note = replay["attempt"]["by"].split(" ")
+    assert (note, arrival["attempt"]["cause"]) == ("(jane)", "event")
+    assert arn == caller_arn(platform.settings)
     assert main(["status"]) == 0
     _, _, first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(replay["attempt"]["ended_at"][:19].replace("T", " "))

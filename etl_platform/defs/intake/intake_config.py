@@ -34,6 +34,9 @@ class QueuedDelivery(dg.Config):
     )
     receive_count: int = Field(default=1, description="Set by the sensor: how often the message was received.")
     received_at: float | None = Field(default=None, description="Set by the sensor: when, in seconds since 1970.")
+    redriven_by: str | None = Field(
+        default=None, description="Set by the sensor: who sent the message back from the dead-letter queue."
+    )
 
     @property
     def version(self) -> ObjectVersion:
@@ -76,9 +79,10 @@ def messages_of(deliveries: Sequence[QueuedDelivery], intake: Intake) -> list[Ba
     """The messages of a batch, with their files routed. Deliveries of the same message are adjacent in the config."""
     router = intake.waiting_router()
     return [
-        BatchMessage(tuple(router.route(one.version) for one in group), message_id, handle, receives, received_at)
-        for (message_id, handle, receives, received_at), group in groupby(
-            deliveries, key=lambda one: (one.message_id, one.receipt_handle, one.receive_count, one.received_at)
+        BatchMessage(tuple(router.route(one.version) for one in group), *message)
+        for message, group in groupby(
+            deliveries,
+            key=lambda one: (one.message_id, one.receipt_handle, one.receive_count, one.received_at, one.redriven_by),
         )
     ]
 
@@ -98,6 +102,7 @@ def config_of_files(files: Iterable[QueuedFile], received_at: float) -> dict[str
                 "receipt_handle": file.receipt_handle,
                 "receive_count": file.receive_count,
                 "received_at": received_at,
+                "redriven_by": file.redriven_by,
             }
             for file in files
         ]

@@ -155,6 +155,7 @@ class _Routing:
                     message.message_id,
                     handle if is_handled else None,
                     message.receive_count,
+                    message.redriven_by,
                 )
                 for one in routed
             ]

@@ -59,7 +59,7 @@ def _record(platform: Platform, files: Sequence[QueuedFile]) -> list[Report]:
         arrived = router.route(file.version)
         if arrived.route.contract is not None and arrived.route.agency is not None:
             raise TransientError(f"{file.version.key} has a contract now")
-        trigger = Trigger(Cause.EVENT, None, file.message_id, file.receive_count)
+        trigger = Trigger(Cause.EVENT, None, file.message_id, file.receive_count, file.redriven_by)
         reports.append(platform.intake.ingest(arrived, trigger).report)
     return reports
 

@@ -9,6 +9,8 @@ from etl_platform.aws.queue import Message, Queue
 _HIDDEN_S = 300
 _MESSAGES_PER_CALL = 10
 _LONG_POLL_S = 1
+_MAX_NAME = 500
+"""Characters. The body of a message and its attributes share one limit."""
 
 
 @dataclass
@@ -35,9 +37,9 @@ class Scan:
             self.progress("messages", len(seen))
             yield from new
 
-    def send_back(self, message: Message, to: Queue) -> None:
+    def send_back(self, message: Message, to: Queue, by: str) -> None:
         """Send, then delete. A crash between the two leaves two copies; the second one is ingested as a duplicate."""
-        to.send(message.body, {})
+        to.send(message.body, {"redriven_by": by[:_MAX_NAME]})
         self.remove(message)
 
     def remove(self, message: Message) -> None:
