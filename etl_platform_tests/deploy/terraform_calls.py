@@ -25,6 +25,9 @@ _OF_BUCKETS = {
     "ListObjectVersions": "s3:ListBucketVersions",
     "GetBucketVersioning": "s3:GetBucketVersioning",
     "GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "GetBucketPolicy": "s3:GetBucketPolicy",
+    "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
 }
 _OF_QUEUES = {
     "ReceiveMessage": "sqs:ReceiveMessage",

@@ -184,5 +184,6 @@ def _ignoring(address: str, attributes: str) -> str:
 
 
 def _only_what_git_has(_folder: str, names: list[str]) -> set[str]:
-    own = (".terraform", "terraform.tfstate", "container_image.txt")
-    return {name for name in names if name.startswith(own) or name.endswith(".tfvars")}
+    own = (".terraform", "terraform.tfstate", "container_image.txt", "backend.tf")
+    lock = ".terraform.lock.hcl"
+    return {name for name in names if (name.startswith(own) and name != lock) or name.endswith(".tfvars")}

@@ -19,7 +19,9 @@ THEIRS = {
 }
 ADOPTED = {
     "aws_profile": "",
+    "alarm_emails": '["on-call@example.gov"]',
     "bucket_is_versioned": "true",
+    "data_is_trailed": "true",
     "create_s3_notifications": "true",
     "create_email_queues": "true",
     "create_email_bucket": "true",

@@ -19,6 +19,27 @@ resource "aws_eks_access_entry" "admin" {
   principal_arn = each.key
 }
 
+# People who look: pods, events and logs of the platform's namespace, and neither secrets nor exec nor port-forward.
+resource "aws_eks_access_entry" "viewer" {
+  for_each = toset(var.cluster_viewer_arns)
+
+  cluster_name  = aws_eks_cluster.this.name
+  principal_arn = each.key
+}
+
+resource "aws_eks_access_policy_association" "viewer" {
+  for_each = aws_eks_access_entry.viewer
+
+  cluster_name  = each.value.cluster_name
+  principal_arn = each.value.principal_arn
+  policy_arn    = "arn:${local.partition}:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+
+  access_scope {
+    type       = "namespace"
+    namespaces = [var.namespace]
+  }
+}
+
 resource "aws_eks_access_policy_association" "admin" {
   for_each = aws_eks_access_entry.admin
 

@@ -1,7 +1,45 @@
-# Two alarms per queue of local.queues: messages that wait too long, and messages in the dead-letter queue.
+# Two alarms per queue of local.queues: messages that wait too long, and messages in the dead-letter queue. And who hears them.
 
 locals {
-  alarm_actions = var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]
+  alarm_actions = concat(var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn], aws_sns_topic.alarms[*].arn)
+  nobody_hears  = "Nobody would hear of an alarm: set alarm_emails or alarm_topic_arn."
+}
+
+# Each address gets a mail, and has to confirm it.
+resource "aws_sns_topic" "alarms" {
+  count = length(var.alarm_emails) == 0 ? 0 : 1
+
+  name              = "${var.cluster_name}-alarms"
+  kms_master_key_id = aws_kms_key.data.arn
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  count = length(aws_sns_topic.alarms)
+
+  arn = aws_sns_topic.alarms[0].arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      merge(local.only_over_tls, { Action = "sns:Publish", Resource = aws_sns_topic.alarms[0].arn }),
+      {
+        Sid       = "AlarmsPublish"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.alarms[0].arn
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+      },
+    ]
+  })
+}
+
+resource "aws_sns_topic_subscription" "alarms" {
+  for_each = toset(var.alarm_emails)
+
+  topic_arn = aws_sns_topic.alarms[0].arn
+  protocol  = "email"
+  endpoint  = each.key
 }
 
 resource "aws_cloudwatch_metric_alarm" "queue_age" {
@@ -20,6 +58,13 @@ resource "aws_cloudwatch_metric_alarm" "queue_age" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
+
+  lifecycle {
+    precondition {
+      condition     = length(local.alarm_actions) > 0
+      error_message = local.nobody_hears
+    }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
@@ -38,4 +83,11 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
+
+  lifecycle {
+    precondition {
+      condition     = length(local.alarm_actions) > 0
+      error_message = local.nobody_hears
+    }
+  }
 }

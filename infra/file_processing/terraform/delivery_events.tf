@@ -9,6 +9,18 @@ resource "aws_sns_topic" "delivery_events" {
   signature_version = 2
 }
 
+# Without this statement a topic takes messages without TLS. Who may subscribe from another account is to be added here.
+resource "aws_sns_topic_policy" "delivery_events" {
+  count = length(aws_sns_topic.delivery_events)
+
+  arn = aws_sns_topic.delivery_events[0].arn
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [merge(local.only_over_tls, { Action = "sns:Publish", Resource = aws_sns_topic.delivery_events[0].arn })]
+  })
+}
+
 locals {
   # permissions.tf gives them to the components that publish; `etl-platform doctor` asks the topic only.
   ask_events_topic = [

@@ -9,6 +9,14 @@ locals {
     Resource  = "*"
   }
 
+  # A statement of resource policies; merge Action and Resource into it.
+  only_over_tls = {
+    Sid       = "OnlyOverTls"
+    Effect    = "Deny"
+    Principal = "*"
+    Condition = { Bool = { "aws:SecureTransport" = "false" } }
+  }
+
   cluster_log_group  = "/aws/eks/${var.cluster_name}/cluster"
   database_log_group = "/aws/rds/instance/${local.database_identifier}/postgresql"
 }
@@ -23,11 +31,11 @@ resource "aws_kms_key" "data" {
     Statement = [
       local.account_decides,
       {
-        # S3 needs it to publish to the encrypted topic, SNS to send to the encrypted queue. AWS documents no condition on
-        # the caller here; the policies of topic and queue restrict the senders.
+        # S3 needs it to publish to the encrypted topic, SNS to send to the encrypted queue, CloudWatch for alarms. AWS
+        # documents no condition on the caller here; the policies of topics and queue restrict the senders.
         Sid       = "EventsPassThrough"
         Effect    = "Allow"
-        Principal = { Service = ["s3.amazonaws.com", "sns.amazonaws.com"] }
+        Principal = { Service = concat(["s3.amazonaws.com", "sns.amazonaws.com"], length(var.alarm_emails) == 0 ? [] : ["cloudwatch.amazonaws.com"]) }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
         Resource  = "*"
       },
@@ -58,11 +66,19 @@ resource "aws_kms_key" "platform" {
         Condition = {
           ArnEquals = {
             "kms:EncryptionContext:aws:logs:arn" = [
-              for group in [local.cluster_log_group, local.database_log_group] :
+              for group in [local.cluster_log_group, local.database_log_group, local.trail_log_group, local.sftp_log_group] :
               "arn:${local.partition}:logs:${var.aws_region}:${local.account_id}:log-group:${group}"
             ]
           }
         }
+      },
+      {
+        Sid       = "TrailEncrypts"
+        Effect    = "Allow"
+        Principal = { Service = "cloudtrail.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceArn" = local.trail_arn } }
       },
     ]
   })

@@ -44,6 +44,7 @@ locals {
         ],
         # What its job does with a bucket of its own.
         [for statement in local.queues[name].bucket_statements : statement if contains(["run", "commands"], component)],
+        [for statement in [local.ask_email_setup] : statement if name == "email-archive" && contains(local.doctors, component)],
       )
     }
   }
@@ -68,6 +69,13 @@ locals {
     Action    = ["s3:ListBucket"]
     Resource  = [local.email_bucket_arn]
     Condition = { StringLikeIfExists = { "s3:prefix" = "emails/*" } }
+  }
+
+  ask_email_setup = {
+    Sid      = "AskSetup"
+    Effect   = "Allow"
+    Action   = slice(local.ask_setup, 0, 3) # its notifications are not the platform's
+    Resource = [local.email_bucket_arn]
   }
 
   email_bucket_statements = [

@@ -9,10 +9,14 @@ locals {
   # Written again and again: a newer file replaces silver, `_index` and `_waiting` are made from what is in S3.
   replaced_prefixes = ["from_api/", "silver/", "quarantine/", "exports/", "reports/_index/", "reports/_waiting/", "reports/_notices/"]
 
+  # Components in which `etl-platform doctor` runs.
+  doctors   = ["doctor", "commands"]
+  ask_setup = ["s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetEncryptionConfiguration", "s3:GetBucketNotification"]
+
   # Prefixes by component. `create` is a write that S3 refuses if the key exists.
   data_access = {
     doctor = {
-      list   = [var.source_prefix, "contracts/"], versions = [], read = ["contracts/"], read_tags = []
+      list   = [var.source_prefix, "contracts/"], versions = [], read = ["contracts/", "reports/_notices/_outbox.json"], read_tags = []
       create = [], write = [], delete = []
     }
     ui = {
@@ -62,6 +66,13 @@ locals {
           Sid       = "AskVersioning"
           Action    = ["s3:GetBucketVersioning"]
           Resource  = [for bucket in [local.data_bucket_arn] : bucket if component != "ui"]
+          Condition = {}
+        },
+        {
+          # How an existing bucket is set up; `etl-platform doctor` asks.
+          Sid       = "AskSetup"
+          Action    = local.ask_setup
+          Resource  = [for bucket in [local.data_bucket_arn] : bucket if contains(local.doctors, component)]
           Condition = {}
         },
         {

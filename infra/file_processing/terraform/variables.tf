@@ -121,6 +121,23 @@ variable "cluster_admin_arns" {
   }
 }
 
+variable "cluster_viewer_arns" {
+  description = "ARNs of IAM roles and users that may look at the release's namespace, and change nothing."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.cluster_viewer_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "cluster_viewer_arns takes ARNs of roles and users, arn:<partition>:iam::<account>:role/<name>; for a session, use the ARN of its role."
+  }
+
+  validation {
+    condition     = length(setintersection(var.cluster_viewer_arns, var.cluster_admin_arns)) == 0
+    error_message = "cluster_viewer_arns names a role that is in cluster_admin_arns too; EKS takes one entry for each."
+  }
+}
+
 variable "node_instance_types" {
   description = "Instance types of the nodes. A run requests one CPU and 1 GiB: three runs fit on an m6i.xlarge beside the pods that every node has."
   type        = list(string)

@@ -72,6 +72,25 @@ variable "object_lock_days" {
   }
 }
 
+variable "data_trail_bucket" {
+  description = "Existing bucket, best of a log account, to which CloudTrail writes who read and wrote objects of the data bucket. Empty: no trail is made."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.data_trail_bucket == "" || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.data_trail_bucket)) && var.data_trail_bucket != var.bucket_name
+    error_message = "data_trail_bucket takes the name of a bucket other than the data bucket, or nothing."
+  }
+}
+
+variable "data_is_trailed" {
+  description = "Set to true if a trail of the account or organization records S3 data events of the data bucket; Terraform cannot read it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "topic_name" {
   description = "SNS topic between the bucket and the queue."
   type        = string

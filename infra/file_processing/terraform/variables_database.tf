@@ -93,8 +93,20 @@ variable "db_deletion_protection" {
   nullable    = false
 }
 
+variable "alarm_emails" {
+  description = "Addresses that get a mail for each alarm, once they have confirmed. Someone must hear: set this or alarm_topic_arn."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
+    error_message = "alarm_emails takes addresses such as on-call@example.gov."
+  }
+}
+
 variable "alarm_topic_arn" {
-  description = "ARN of the SNS topic for alarms. Empty: they show in CloudWatch only."
+  description = "ARN of an existing SNS topic for alarms. It must admit cloudwatch.amazonaws.com."
   type        = string
   default     = ""
   nullable    = false

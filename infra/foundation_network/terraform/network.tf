@@ -1,8 +1,9 @@
 # VPC, subnets, gateways. file_processing and load balancers find them by their names and tags.
 
 locals {
-  zones    = [for letter in var.zone_letters : "${var.aws_region}${letter}"]
-  nat_zone = { for zone in local.zones : zone => var.single_nat_gateway ? local.zones[0] : zone }
+  zones = [for letter in var.zone_letters : "${var.aws_region}${letter}"]
+  # Zone → the zone of its NAT gateway. Empty without internet_access.
+  nat_zone = { for zone in local.zones : zone => var.single_nat_gateway ? local.zones[0] : zone if var.internet_access }
   blocks   = { for i, zone in local.zones : zone => { private = cidrsubnet(var.vpc_cidr, 4, i), public = cidrsubnet(var.vpc_cidr, 4, 8 + i) } }
 }
 
@@ -94,7 +95,7 @@ resource "aws_route_table_association" "public" {
 }
 
 resource "aws_route_table" "private" {
-  for_each = local.nat_zone
+  for_each = toset(local.zones)
 
   vpc_id = aws_vpc.this.id
 
@@ -114,14 +115,4 @@ resource "aws_route_table_association" "private" {
 
   route_table_id = aws_route_table.private[each.key].id
   subnet_id      = each.value.id
-}
-
-# Traffic to S3 bypasses the NAT gateway and its charges.
-resource "aws_vpc_endpoint" "s3" {
-  vpc_id            = aws_vpc.this.id
-  service_name      = "com.amazonaws.${var.aws_region}.s3"
-  vpc_endpoint_type = "Gateway"
-  route_table_ids   = [for table in aws_route_table.private : table.id]
-
-  tags = { Name = "${var.name_prefix}-s3" }
 }

@@ -56,10 +56,46 @@ variable "zone_letters" {
 }
 
 variable "single_nat_gateway" {
-  description = "One NAT gateway for all zones: cheaper, but if its zone fails, nothing here reaches AWS. False: one per zone."
+  description = "One NAT gateway for all zones: cheaper, but if its zone fails, nothing here reaches the internet. False: one per zone."
   type        = bool
   default     = true
   nullable    = false
+}
+
+variable "internet_access" {
+  description = "NAT gateways for the private subnets. False: pods and nodes reach S3 and interface_endpoints only."
+  type        = bool
+  default     = true
+  nullable    = false
+
+  validation {
+    condition     = var.internet_access || length(setsubtract(["ec2", "ecr.api", "ecr.dkr", "eks", "logs", "sqs", "sts"], var.interface_endpoints)) == 0
+    error_message = "internet_access = false needs at least these interface_endpoints: ec2, ecr.api, ecr.dkr, eks, logs, sqs, sts; nodes and pods start with them."
+  }
+}
+
+variable "interface_endpoints" {
+  description = "AWS services with an address inside the VPC, as in com.amazonaws.<region>.<service>. Each costs by the hour and zone. Empty: their traffic takes the NAT gateway."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for service in var.interface_endpoints : can(regex("^[a-z0-9][a-z0-9.-]+$", service)) && service != "s3"])
+    error_message = "interface_endpoints takes names such as sqs, ecr.api or kms-fips; S3 has its own."
+  }
+}
+
+variable "bucket_accounts" {
+  description = "Other accounts whose buckets are reached, such as the owner of attachments. This account's are."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for account in var.bucket_accounts : can(regex("^[0-9]{12}$", account))])
+    error_message = "bucket_accounts takes ids of accounts, 12 digits each."
+  }
 }
 
 variable "cluster_name" {

@@ -6,7 +6,9 @@ mock_provider "aws" {
 }
 
 variables {
+  alarm_topic_arn     = "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"
   bucket_is_versioned = true
+  data_is_trailed     = true
 }
 
 run "the_api_is_private_unless_networks_are_named" {
@@ -75,6 +77,35 @@ run "named_roles_may_deploy_from_named_networks" {
     ] == ["sg-0c 10.40.0.0/16 443-443"]
     error_message = "the named network cannot reach the API"
   }
+}
+
+run "named_roles_look_at_the_namespace_only" {
+  command = plan
+
+  variables {
+    cluster_viewer_arns = ["arn:aws-us-gov:iam::111122223333:role/auditors"]
+  }
+
+  assert {
+    condition = (
+      one(values(aws_eks_access_policy_association.viewer)).principal_arn == "arn:aws-us-gov:iam::111122223333:role/auditors"
+      && one(values(aws_eks_access_policy_association.viewer)).policy_arn == "arn:aws-us-gov:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+      && one(one(values(aws_eks_access_policy_association.viewer)).access_scope).type == "namespace"
+      && one(one(values(aws_eks_access_policy_association.viewer)).access_scope).namespaces == toset(["file-processing"])
+    )
+    error_message = "the named role may do more than look, or elsewhere"
+  }
+}
+
+run "a_role_is_viewer_or_admin" {
+  command = plan
+
+  variables {
+    cluster_admin_arns  = ["arn:aws-us-gov:iam::111122223333:role/deployers"]
+    cluster_viewer_arns = ["arn:aws-us-gov:iam::111122223333:role/deployers"]
+  }
+
+  expect_failures = [var.cluster_viewer_arns]
 }
 
 run "a_missing_network_is_reported" {

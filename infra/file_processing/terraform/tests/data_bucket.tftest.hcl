@@ -5,6 +5,11 @@ mock_provider "aws" {
   override_during = plan
 }
 
+variables {
+  alarm_topic_arn = "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"
+  data_is_trailed = true
+}
+
 run "an_existing_bucket_is_not_changed" {
   command = plan
 

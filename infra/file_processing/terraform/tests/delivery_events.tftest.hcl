@@ -6,7 +6,9 @@ mock_provider "aws" {
 }
 
 variables {
+  alarm_topic_arn     = "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"
   bucket_is_versioned = true
+  data_is_trailed     = true
 }
 
 run "without_a_name_there_is_neither_topic_nor_permission" {

@@ -6,7 +6,9 @@ mock_provider "aws" {
 }
 
 variables {
+  alarm_topic_arn     = "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"
   bucket_is_versioned = true
+  data_is_trailed     = true
 }
 
 run "only_this_bucket_of_this_account_may_publish" {
@@ -86,6 +88,38 @@ run "a_gateway_beside_the_queue_causes_a_warning" {
   }
 
   expect_failures = [check.one_way_into_the_queue]
+}
+
+run "an_alarm_that_nobody_hears_is_refused" {
+  command = plan
+
+  variables {
+    alarm_topic_arn = ""
+  }
+
+  expect_failures = [aws_cloudwatch_metric_alarm.queue_age, aws_cloudwatch_metric_alarm.dead_letters]
+}
+
+run "people_hear_of_alarms_by_mail" {
+  command = plan
+
+  variables {
+    alarm_topic_arn = ""
+    alarm_emails    = ["on-call@example.gov"]
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.alarms["on-call@example.gov"].protocol == "email" && alltrue([for alarm in values(aws_cloudwatch_metric_alarm.queue_age) : alarm.alarm_actions == toset([aws_sns_topic.alarms[0].arn])])
+    error_message = "an alarm does not notify the addresses"
+  }
+
+  assert {
+    condition = (
+      [for statement in jsondecode(aws_sns_topic_policy.alarms[0].policy).Statement : statement.Sid] == ["OnlyOverTls", "AlarmsPublish"]
+      && contains(jsondecode(aws_kms_key.data.policy).Statement[1].Principal.Service, "cloudwatch.amazonaws.com")
+    )
+    error_message = "CloudWatch may not publish, or others may without TLS"
+  }
 }
 
 run "every_queue_has_an_alarm_on_age_and_on_dead_letters" {

@@ -6,6 +6,8 @@ mock_provider "aws" {
 }
 
 variables {
+  alarm_topic_arn                = "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"
+  data_is_trailed                = true
   bucket_is_versioned            = true
   attachments_source_bucket      = "documents"
   attachments_destination_bucket = "copies"

@@ -5,6 +5,11 @@ mock_provider "aws" {
   override_during = plan
 }
 
+variables {
+  alarm_topic_arn = "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"
+  data_is_trailed = true
+}
+
 run "wrong_values" {
   command = plan
 
@@ -19,6 +24,7 @@ run "wrong_values" {
     public_access_cidrs       = ["0.0.0.0/0"]
     private_access_cidrs      = ["10.0.0.1"]
     cluster_admin_arns        = ["arn:aws-us-gov:sts::111122223333:assumed-role/deployer/me"]
+    alarm_emails              = ["on-call"]
     node_instance_types       = []
     node_count                = { min = 3, max = 2, desired = 3 }
     oidc_thumbprint           = "9E:99"
@@ -53,6 +59,7 @@ run "wrong_values" {
     var.public_access_cidrs,
     var.private_access_cidrs,
     var.cluster_admin_arns,
+    var.alarm_emails,
     var.node_instance_types,
     var.node_count,
     var.oidc_thumbprint,
@@ -77,6 +84,33 @@ run "wrong_values" {
     var.queue_age_alarm_seconds,
     var.log_days,
   ]
+}
+
+# Not with the others: Terraform does not evaluate a condition if another variable in it is wrong.
+run "names_that_depend_on_others" {
+  command = plan
+
+  variables {
+    bucket_is_versioned = true
+    cluster_viewer_arns = ["arn:aws-us-gov:sts::111122223333:assumed-role/viewer/me"]
+    data_trail_bucket   = "Trail_Bucket"
+  }
+
+  expect_failures = [var.cluster_viewer_arns, var.data_trail_bucket]
+}
+
+run "a_way_in_that_is_too_wide" {
+  command = plan
+
+  variables {
+    bucket_is_versioned    = true
+    sftp_agencies          = { nm_albuquerque = ["-----BEGIN OPENSSH PRIVATE KEY-----"] }
+    sftp_cidrs             = ["0.0.0.0/0"]
+    sftp_public_subnet_ids = ["public-a"]
+    erase_principal_arns   = ["*"]
+  }
+
+  expect_failures = [var.sftp_agencies, var.sftp_cidrs, var.sftp_public_subnet_ids, var.erase_principal_arns]
 }
 
 # RDS and IAM refuse these names only after half of the stack is created.

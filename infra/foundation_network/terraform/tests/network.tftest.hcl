@@ -64,16 +64,93 @@ run "each_zone_may_have_its_own_nat_gateway" {
   }
 }
 
+run "only_buckets_of_known_accounts_are_reached" {
+  command = plan
+
+  variables {
+    bucket_accounts = ["444455556666"]
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_vpc_endpoint.s3.policy).Statement :
+      statement.Sid => [statement.Action, statement.Resource, try(statement.Condition.StringEquals, {})]
+      } == {
+      BucketsOfKnownAccounts = ["s3:*", "*", { "aws:ResourceAccount" = ["111122223333", "444455556666"] }]
+      ReadFromAws = ["s3:GetObject", [
+        "arn:aws-us-gov:s3:::prod-us-gov-west-1-starport-layer-bucket/*",
+        "arn:aws-us-gov:s3:::al2023-repos-us-gov-west-1-de612dc2/*",
+      ], {}]
+    }
+    error_message = "other buckets are reached, or those of AWS are not"
+  }
+
+  assert {
+    condition     = length(aws_vpc_endpoint.service) == 0
+    error_message = "an endpoint was made that nobody asked for"
+  }
+}
+
+run "services_are_reached_without_the_internet" {
+  command = plan
+
+  variables {
+    internet_access     = false
+    interface_endpoints = ["ec2", "ecr.api", "ecr.dkr", "eks", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs", "sts"]
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 0 && length(aws_route.private_out) == 0 && length(aws_eip.nat) == 0 && length(aws_route_table.private) == 2
+    error_message = "there is a way to the internet, or no route table"
+  }
+
+  assert {
+    condition = alltrue([
+      for service, endpoint in aws_vpc_endpoint.service :
+      endpoint.service_name == "com.amazonaws.us-gov-west-1.${service}" && endpoint.private_dns_enabled
+      && jsondecode(endpoint.policy).Statement[0].Condition.StringEquals["aws:PrincipalAccount"] == "111122223333"
+    ])
+    error_message = "an endpoint has another name, or serves other accounts"
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.endpoints.cidr_ipv4 == "10.40.0.0/16"
+    error_message = "others than the VPC reach the endpoints"
+  }
+}
+
 run "wrong_values" {
   command = plan
 
   variables {
-    aws_region    = "us gov"
-    name_prefix   = "Etl_Platform"
-    vpc_cidr      = "10.40.0.0/24"
-    zone_letters  = ["a", "a"]
-    flow_log_days = 7
+    aws_region          = "us gov"
+    name_prefix         = "Etl_Platform"
+    vpc_cidr            = "10.40.0.0/24"
+    zone_letters        = ["a", "a"]
+    bucket_accounts     = ["1111"]
+    flow_log_days       = 7
+    interface_endpoints = ["s3"]
   }
 
-  expect_failures = [var.aws_region, var.name_prefix, var.vpc_cidr, var.zone_letters, var.flow_log_days]
+  expect_failures = [
+    var.aws_region,
+    var.name_prefix,
+    var.vpc_cidr,
+    var.zone_letters,
+    var.bucket_accounts,
+    var.flow_log_days,
+    var.interface_endpoints,
+  ]
+}
+
+# Not with the others: Terraform does not evaluate this condition if the other variable in it is wrong.
+run "without_the_internet_and_without_endpoints_no_node_starts" {
+  command = plan
+
+  variables {
+    internet_access     = false
+    interface_endpoints = ["sqs"]
+  }
+
+  expect_failures = [var.internet_access]
 }
