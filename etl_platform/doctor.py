@@ -120,10 +120,11 @@ class ExternalSystems:
             queues[f"{queue.check_prefix}queue"] = queue.url_setting
             queues[f"{queue.check_prefix}dead_letters"] = queue.dlq_url_setting
             buckets[f"{queue.check_prefix}bucket"] = queue.bucket_setting, queue.bucket_prefix(self.settings)
+        fips = ", FIPS endpoints" if self.settings.aws_use_fips_endpoint else ""
         buckets["attachments_source"] = "attachments_source_bucket", ""
         buckets["attachments_destination"] = "attachments_destination_bucket", ATTACHMENTS
         return [
-            Check("identity", f"AWS in {self.settings.aws_region}", self._check_identity),
+            Check("identity", f"AWS in {self.settings.aws_region}{fips}", self._check_identity),
             *(
                 self._check(name, setting, self._check_queue, "sqs:GetQueueAttributes")
                 for name, setting in queues.items()

@@ -124,6 +124,9 @@ class Settings:
 
     aws_endpoint_url: str | None = _setting(None, _url, "Endpoint of an AWS emulator; unset means AWS")
     aws_region: str = _setting("us-east-1", _text, "Region of the buckets, the topic and the queues")
+    aws_use_fips_endpoint: bool = _setting(
+        False, _yes_no, "Call the endpoints of AWS that use validated cryptography (FIPS 140)"
+    )
     aws_max_attempts: int = _setting(5, _whole(1, 20), "Attempts per AWS call, including the first")
     aws_connect_timeout_seconds: int = _setting(5, _whole(1, 300), "Seconds to wait for a connection to AWS")
     aws_read_timeout_seconds: int = _setting(60, _whole(1, 3_600), "Seconds to wait for the next bytes of a response")

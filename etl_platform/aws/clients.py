@@ -80,7 +80,12 @@ def make_client(
             read_timeout=settings.aws_read_timeout_seconds,
             max_pool_connections=(connections or 2 * settings.sns_worker_max) + SPARE_CONNECTIONS,
             retries={"mode": "standard", "total_max_attempts": settings.aws_max_attempts},
-            s3={"addressing_style": "path"} if settings.aws_endpoint_url else {},
+            # botocore refuses both together. Without the setting, a profile may still ask for it.
+            use_fips_endpoint=False if settings.aws_endpoint_url else settings.aws_use_fips_endpoint or None,
+            # Otherwise the endpoint that obstore takes from here is the one of all regions, which has no FIPS.
+            s3={"addressing_style": "path"}
+            if settings.aws_endpoint_url
+            else {"us_east_1_regional_endpoint": "regional"},
         ),
     )
 

@@ -94,8 +94,8 @@ def _deployment(queue: WorkQueue) -> Iterator[str]:
 
 def _documents(queue: WorkQueue) -> Iterator[str]:
     heading = queue.pipeline.replace("_", "-")
-    if f"\n## {heading}\n" not in _text("docs/reference/iam.md"):
-        yield f"no heading {heading} in docs/reference/iam.md"
+    if f"\n## {heading}\n" not in _text("docs/reference/iam-actions.md"):
+        yield f"no heading {heading} in docs/reference/iam-actions.md"
     text = _pages()
     named = [queue.job, queue.sensor, *(name.upper() for name in _names(queue))]
     yield from _absent([name for name in named if f"`{name}`" not in text], "text on", "docs/")

@@ -56,7 +56,7 @@ def test_what_a_new_queue_lacks_is_a_short_and_complete_list() -> None:
         f"ROSTER_QUEUE_URL in {compose} roster-queue",
         f"ROSTER_DLQ_URL in {compose} roster-dlq",
         f"ROSTER_BUCKET_NAME in {compose} etl-rosters",
-        "no heading roster-import in docs/reference/iam.md",
+        "no heading roster-import in docs/reference/iam-actions.md",
         f"no text on roster_import_job, roster_arrivals_sensor, {variables} in docs/",
     ]
     assert lines == [f"queue `rosters`: {line}" for line in expected]

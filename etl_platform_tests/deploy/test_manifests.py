@@ -29,6 +29,7 @@ from etl_platform_tests.deploy.helm_chart import (
 from etl_platform_tests.deploy.helm_pods import Pod, pods, run_job
 from etl_platform_tests.deploy.tools import tool
 
+GOVCLOUD = REPOSITORY / "docs" / "deploy" / "govcloud.md"
 EVENT = (REPOSITORY / "contracts" / "event.json").read_text()
 EVERYTHING: dict[str, Any] = {
     "oneOffJobs.enabled": True,
@@ -515,6 +516,33 @@ def test_doctor_runs_every_five_minutes_and_never_concurrently(everything: Seque
     job = doctor["jobTemplate"]["spec"]
     assert job["activeDeadlineSeconds"] < 300
     assert job["template"]["spec"]["containers"][0]["args"] == ["doctor"]
+
+
+def test_every_login_to_the_database_checks_its_certificate_if_it_is_given(tmp_path: Path) -> None:
+    """The recipe of docs/deploy/govcloud.md."""
+    (block,) = re.findall(r"```yaml\n(dagster:\n.*?)```", GOVCLOUD.read_text("utf-8"), re.DOTALL)
+    given = yaml.safe_load(block)["dagster"]["postgresql"]["postgresqlParams"]
+    settings = {f"dagster.postgresql.postgresqlParams.{name}": value for name, value in given.items()}
+    answer = template(
+        copy_chart(tmp_path), [CHART / "values-prod.yaml"], settings | {"databaseLogin.ownerName": "owner"}
+    )
+    rendered = objects(answer.stdout)
+
+    storage = yaml.safe_load(dagster_yaml(rendered))
+    for section in ("run_storage", "event_log_storage", "schedule_storage"):
+        params = storage[section]["config"]["postgres_db"]["params"]
+        assert {name: params[name] for name in given} == given
+    login = one(rendered, "Job", "file-processing-database-login")["spec"]["template"]["spec"]["containers"][0]
+    environment = {each["name"]: each.get("value") for each in login["env"]}
+    assert (environment["PGSSLMODE"], environment["PGSSLROOTCERT"]) == ("verify-full", given["sslrootcert"])
+
+
+def test_production_speaks_tls_of_fips_only(tmp_path: Path) -> None:
+    rendered = objects(template(copy_chart(tmp_path), [CHART / "values-prod.yaml"]).stdout)
+    assert one(rendered, "ConfigMap", "file-processing-config")["data"]["AWS_USE_FIPS_ENDPOINT"] == "true"
+    ingress = one(rendered, "Ingress", "file-processing-sns")
+    policy = ingress["metadata"]["annotations"]["alb.ingress.kubernetes.io/ssl-policy"]
+    assert re.fullmatch(r"ELBSecurityPolicy-TLS13-1-[23](-\w+)*-FIPS(-PQ)?-20\d\d-\d\d", policy)
 
 
 @pytest.mark.parametrize(

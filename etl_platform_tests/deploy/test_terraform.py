@@ -3,12 +3,14 @@
 import json
 import re
 import subprocess
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import yaml
 
 from etl_platform.local.stack import REPOSITORY
-from etl_platform_tests.deploy.terraform_stacks import NETWORK, PROCESSING, Workplace
+from etl_platform_tests.deploy.terraform_stacks import NETWORK, PROCESSING, TerraformError, Workplace
 from etl_platform_tests.deploy.tools import tool
 
 INFRA = REPOSITORY / "infra"
@@ -64,6 +66,46 @@ def test_the_example_names_existing_variables() -> None:
         named = set(re.findall(r"^(?:# )?(\w+) += ", example, re.MULTILINE))
         known = set(re.findall(r'^variable "(\w+)"', inputs(stack), re.MULTILINE))
         assert named <= known, named - known
+
+
+def test_the_page_of_costs_adds_up_and_has_the_defaults() -> None:
+    page = (REPOSITORY / "docs" / "deploy" / "cost.md").read_text("utf-8")
+    row = re.compile(r"^\| ([^|]+) \| (\d+) \| (hour|GB|month) \| ([\d.]+) \| ([\d.]+) \|", re.MULTILINE)
+    total = Decimal(0)
+    for what, quantity, unit, price, month in row.findall(page.partition("Options")[0]):
+        assert int(quantity) * Decimal(price) * (730 if unit == "hour" else 1) == Decimal(month), what
+        total += Decimal(month)
+    assert f"**{total}**" in page
+    for what, quantity, unit, price, month in row.findall(page.partition("Options")[2]):
+        assert int(quantity) * Decimal(price) * (730 if unit == "hour" else 1) == Decimal(month), what
+    defaults = inputs(PROCESSING)
+    for name, value in (("node_instance_types", '["m6i.xlarge"]'), ("db_instance_class", '"db.t4g.medium"')):
+        assert re.search(rf'variable "{name}" {{[^}}]*default += {re.escape(value)}', defaults), name
+        assert value.strip('[]"') in page
+    assert "max = 6, desired = 4" in defaults
+    assert 'default     = ["a", "b"]' in inputs(NETWORK)
+
+
+@pytest.mark.parametrize("stack", [NETWORK, PROCESSING])
+def test_the_example_of_a_backend_locks_the_state(tmp_path: Path, stack: str) -> None:
+    text = (INFRA / stack / "terraform" / "backend.tf.example").read_text("utf-8")
+    assert re.search(r"^    use_lockfile = true", text, re.MULTILINE)
+    assert f'key          = "etl-platform/{stack}.tfstate"' in text
+    here = Workplace(tmp_path)
+    (tmp_path / stack / "terraform" / "backend.tf").write_text(text, "utf-8")
+    # Every argument is known to this Terraform, which then asks AWS who it is.
+    with pytest.raises(TerraformError, match="GetCallerIdentity") as told:
+        here.run(stack, "validate")
+    assert "Unsupported argument" not in str(told.value)
+
+
+def test_both_stacks_lock_the_same_provider_for_every_platform() -> None:
+    locks = [
+        (INFRA / stack / "terraform" / ".terraform.lock.hcl").read_text("utf-8") for stack in (NETWORK, PROCESSING)
+    ]
+    assert locks[0] == locks[1]
+    assert len(re.findall(r'^    "zh:[0-9a-f]{64}",$', locks[0], re.MULTILINE)) == 15
+    assert re.search(r'^    "h1:', locks[0], re.MULTILINE)
 
 
 def test_no_arn_hard_codes_a_partition() -> None:

@@ -1,4 +1,4 @@
-"""IAM: what each component may do, what docs/reference/iam.md lists, and what the components called."""
+"""IAM: what each component may do, what docs/reference/iam-actions.md lists, and what the components called."""
 
 import re
 from collections.abc import Iterator
@@ -114,9 +114,9 @@ def _needed(bench: Bench, what: str, component: str) -> Needed:
 
 
 def listed() -> Iterator[tuple[str, str, str, str]]:
-    """Policy, action, needed by and recorded, of each row of docs/reference/iam.md."""
+    """Policy, action, needed by and recorded, of each row of docs/reference/iam-actions.md."""
     policy = ""
-    for line in (REPOSITORY / "docs" / "reference" / "iam.md").read_text("utf-8").splitlines():
+    for line in (REPOSITORY / "docs" / "reference" / "iam-actions.md").read_text("utf-8").splitlines():
         if heading := re.fullmatch(r"## ([\w-]+)", line):
             policy = heading[1]
         elif row := re.fullmatch(r"\| `([a-z0-9]+:\w+)` \| [^|]+ \| ([^|]+) \| ([^|]+) \|", line):

@@ -7,6 +7,7 @@ import pytest
 from botocore.utils import parse_timestamp
 
 from etl_platform.aws.clients import make_client, parse_aws_time
+from etl_platform.aws.obstore_client import open_store
 from etl_platform.settings import Settings
 
 
@@ -26,6 +27,39 @@ def test_timeouts_retries_and_pool_come_from_the_settings(service: str, workers:
     assert (config.connect_timeout, config.read_timeout) == (3, 17)
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
     assert config.max_pool_connections >= 2 * workers, "no worker waits for a connection"
+
+
+@pytest.mark.parametrize(
+    ("region", "s3", "sns"),
+    [
+        ("us-gov-west-1", "https://s3-fips.us-gov-west-1.amazonaws.com", "https://sns.us-gov-west-1.amazonaws.com"),
+        ("us-gov-east-1", "https://s3-fips.us-gov-east-1.amazonaws.com", "https://sns.us-gov-east-1.amazonaws.com"),
+        ("us-east-1", "https://s3-fips.us-east-1.amazonaws.com", "https://sns-fips.us-east-1.amazonaws.com"),
+    ],
+)
+def test_boto3_and_obstore_call_the_endpoints_of_fips(
+    region: str, s3: str, sns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    settings = Settings(aws_region=region, aws_use_fips_endpoint=True)
+
+    client = make_client(settings, "s3")
+
+    # obstore has no setting of its own: it takes the endpoint that boto3 resolved.
+    assert client.meta.endpoint_url == s3
+    signed = client.generate_presigned_url("get_object", {"Bucket": "a-bucket", "Key": "k"})
+    assert signed.startswith(f"https://a-bucket.{s3.removeprefix('https://')}/k")
+    assert make_client(settings, "sns").meta.endpoint_url == sns
+    store = open_store(settings, client.meta.endpoint_url, "a-bucket")
+    assert store is not None
+    assert store.config["endpoint"] == f"{s3}/a-bucket"
+
+
+def test_an_emulator_has_no_endpoints_of_fips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    client = make_client(Settings(aws_endpoint_url="http://127.0.0.1:1", aws_use_fips_endpoint=True), "s3")
+    assert client.generate_presigned_url("get_object", {"Bucket": "b", "Key": "k"}).startswith("http://127.0.0.1:1/b/k")
 
 
 def test_a_second_client_does_not_load_the_service_model_again() -> None:

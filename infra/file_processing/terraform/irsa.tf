@@ -1,5 +1,5 @@
 # A role for each component, which its service account alone can assume, and its policies. permissions.tf has the
-# statements, docs/reference/iam.md the calls that need them.
+# statements, docs/reference/iam-actions.md the calls that need them.
 
 locals {
   issuer = replace(aws_iam_openid_connect_provider.eks.url, "https://", "")

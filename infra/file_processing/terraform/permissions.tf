@@ -2,7 +2,7 @@
 # bucket is in permissions_data.tf. The daemon and the read-only webserver have no role, so they are not here.
 
 locals {
-  # Component → policy → statements. irsa.tf creates a role for each, docs/reference/iam.md has a heading for each policy.
+  # Component → policy → statements. irsa.tf creates a role for each, docs/reference/iam-actions.md has a heading for each policy.
   # `commands` is the pod in which people run etl-platform.
   permissions = {
     gateway  = merge(local.queue_policies["gateway"], { kms = [local.use_keys["sqs"]] })
