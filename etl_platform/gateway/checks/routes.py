@@ -214,7 +214,8 @@ class CheckRoutes:
         self._count("not_checked", error.code, 0.0)
         if error.status == 401:
             log.warning("check refused", extra={"reason": error.code, "address": self._address(request)})
-        await _discard(request, 4 * self._most_bytes)
+        if error.code != "slow":
+            await _discard(request, 4 * self._most_bytes)
 
     def _form_again(self, error: RefusedPostError, fields: Mapping[str, str]) -> Response:
         form = replace(

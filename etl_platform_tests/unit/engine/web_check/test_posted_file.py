@@ -1,6 +1,7 @@
 """Posted files: whose contract they get, and what their page offers and says."""
 
 import json
+import shutil
 from base64 import b64decode
 from datetime import UTC, datetime
 from io import BytesIO
@@ -109,3 +110,19 @@ def test_no_name_header_or_value_breaks_out_of_the_page(tmp_path: Path, attack: 
     # Unusual characters are a remark, which is in a list.
     known = {*usual.elements, ("ul", frozenset())}
     assert {element for element in hostile.elements if element not in known} == set()
+
+
+def test_the_habits_of_the_agency_apply_and_those_of_others_do_not(tmp_path: Path) -> None:
+    contracts, text = tmp_path / "contracts", HEADER.replace("officer_id", "Folio") + GOOD
+    shutil.copytree(CONTRACTS, contracts)
+    overlay = contracts / "agencies" / "nm%20mesa" / "officer_detail.yaml"
+    overlay.parent.mkdir(parents=True)
+    overlay.write_text("columns: {officer_id: {synonyms: [Folio]}}\n", "utf-8")
+    outcomes = {}
+    for agency in ("nm mesa", "nm%20mesa", "other", "../nm%20mesa", ""):
+        (tmp_path / "posted").write_text(text, "utf-8")
+        posted = PostedFile(tmp_path / "posted", "Officer_Detail.csv", agency=agency)
+        verdict = check_posted(posted, CheckContracts(folder=read_folder(contracts), at=AT), tmp_path)
+        outcomes[agency] = str(verdict.checked.result.outcome)
+    accepted = {agency for agency, outcome in outcomes.items() if outcome == "accepted"}
+    assert accepted == {"nm mesa", "nm%20mesa"}
