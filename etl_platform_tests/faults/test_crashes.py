@@ -6,6 +6,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,19 @@ def test_a_kill_around_the_record_of_a_failed_delivery_loses_nothing(bench: Benc
 
     assert all(trial.survived for trial in trials), "\n".join(map(str, trials))
     assert not any(key.startswith(WAITING_REPORTS) for key in undisturbed.end.objects)
+
+
+@_slow
+def test_a_kill_during_a_call_of_obstore_loses_nothing(endpoint_url: str, tmp_path: Path) -> None:
+    """It makes first attempts only where there may be a second one, which would hide any other harm."""
+    with Bench(tmp_path, endpoint_url, "obstore", settings={"AWS_MAX_ATTEMPTS": "2"}) as bench:
+        undisturbed = play_undisturbed(bench, SCENARIOS["accepted"])
+        small = {"HeadObject", "GetObject", "PutObject"}
+        kills = [strike for strike in strikes(undisturbed, [Harm.KILL]) if strike[0].operation in small]
+
+        trials = [try_harm(bench, SCENARIOS["accepted"], undisturbed, strike) for strike in kills[:: len(kills) // 3]]
+
+    assert all(trial.survived for trial in trials), "\n".join(map(str, trials))
 
 
 def test_a_loss_is_seen() -> None:

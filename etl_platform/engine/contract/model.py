@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
@@ -235,7 +235,7 @@ class Contract:
         # A contract has thousands of values, and what is derived from it is kept by it.
         return hash((self.path, self.sha256))
 
-    @property
+    @cached_property
     def file_columns(self) -> tuple[Column, ...]:
         """The columns that the header of a file should have."""
         return tuple(column for column in self.columns if column.in_file)
