@@ -11,7 +11,7 @@ from etl_platform.deliveries.check_errors import OUR_FAULTS
 from etl_platform.deliveries.ledger import Ledger, PartitionReports
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.pages.page_facts import EarlierFile, PageFacts, column_descriptions
+from etl_platform.engine.pages.page_facts import EarlierFile, LastFile, PageFacts, column_descriptions
 from etl_platform.storage.object_store import ObjectStore
 
 _SHOWN = 13
@@ -44,7 +44,8 @@ def page_facts(store: ObjectStore, bucket: str, report: Report, contract: Contra
         descriptions=column_descriptions(contract),
         drift=report.drift,
         series=tuple(_series(store, bucket, report)),
-        empty_before=_empty_before(store, bucket, report),
+        last=_last_file(store, bucket, report),
+        personal=frozenset(column.name for column in contract.columns if column.masked) if contract else frozenset(),
     )
 
 
@@ -80,12 +81,10 @@ def _arrived_at(report: Report) -> datetime:
     return report.source.last_modified or report.attempt.began_at
 
 
-def _empty_before(store: ObjectStore, bucket: str, report: Report) -> dict[str, float]:
-    """Share of empty cells by column in the file that this one was compared with."""
+def _last_file(store: ObjectStore, bucket: str, report: Report) -> LastFile | None:
+    """The file that this one was compared with."""
     if report.drift is None or report.drift.last is None:
-        return {}
+        return None
     last = Ledger(store, bucket).find(*report.partition, report.drift.last)
     rows = last.check.rows if last else None
-    if last is None or not rows:
-        return {}
-    return {name: column.nulls / rows for name, column in last.check.profile.items()}
+    return LastFile(rows, last.check.profile) if last and rows else None

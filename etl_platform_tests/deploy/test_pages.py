@@ -10,7 +10,7 @@ from etl_platform.engine.contract_folder import load_contract, load_contracts
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.pages.dictionary_page import dictionary_page
 from etl_platform.engine.pages.html_page import html_page
-from etl_platform.engine.pages.page_facts import EarlierFile
+from etl_platform.engine.pages.page_facts import EarlierFile, LastFile
 from etl_platform.local.samples import Sample, build_samples
 from etl_platform_tests.deploy.browser import axe, dump_page, run_in_page
 from etl_platform_tests.unit.deliveries.overview_ledger import full_state, many_agencies
@@ -51,9 +51,9 @@ def page(sample: Sample, folder: Path) -> str:
         EarlierFile(AT, facts.outcome, facts.result.rows, facts.result.quarantined_rows, is_this=True),
     )
     drift = DriftComparison(1, "a", (FINDING,))
-    before = dict.fromkeys(facts.result.profile, 0.25)
+    before = {name: replace(one, nulls=3) for name, one in facts.result.profile.items()}
     sent = {"delivery_id": "0123456789abcdef0123", "delivered_at": AT, "agency": sample.agency}
-    return html_page(replace(facts, series=series, drift=drift, empty_before=before, **sent))
+    return html_page(replace(facts, series=series, drift=drift, last=LastFile(12, before), **sent))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

@@ -176,14 +176,14 @@ def _values(profile: ColumnProfile, rows: int) -> dict[str, float] | None:
 
 def _quantiles(profile: ColumnProfile) -> tuple[tuple[float, ...] | None, bool]:
     """The deciles as numbers, and whether they are days."""
-    numbers = [number for value in profile.deciles or () if (number := _number(value)) is not None]
+    numbers = [number for value in profile.deciles or () if (number := as_number(value)) is not None]
     if len(numbers) < len(DECILES):
         return None, False
     # A sample and the rounding of a decimal may be out of order with the exact ends.
     return tuple(sorted(map(_rounded, numbers))), isinstance(profile.min, str) and "-" in profile.min[1:]
 
 
-def _number(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
     """A value of a profile: numbers as they are or as decimal text, dates and timestamps as days since 1970."""
     if not isinstance(value, str):
         return None if value is None else float(value)

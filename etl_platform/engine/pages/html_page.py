@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+from etl_platform.engine.drift.words import percent
+from etl_platform.engine.pages.distributions import FLOOR
 from etl_platform.engine.pages.html_document import html_document
 from etl_platform.engine.pages.page_facts import PageFacts
-from etl_platform.engine.pages.page_rows import broken_rules, delivery_rows, empty_shares
+from etl_platform.engine.pages.page_rows import broken_rules, delivery_rows, distributions, empty_shares
 from etl_platform.engine.pages.page_sentences import steps, verdict_sentence
 from etl_platform.engine.pages.page_understanding import column_notes, reading_facts, remarks
 
@@ -15,6 +17,7 @@ def html_page(facts: PageFacts) -> str:
     """The document."""
     rules, more_rules = broken_rules(facts)
     empty, more_empty = empty_shares(facts)
+    plots, more_plots = distributions(facts)
     columns, more_columns = column_notes(facts.result.columns, accepted=not facts.result.errors)
     return html_document(
         "verdict.html.jinja",
@@ -33,6 +36,10 @@ def html_page(facts: PageFacts) -> str:
         more_columns=more_columns,
         empty=empty,
         more_empty=more_empty,
+        distributions=plots,
+        floor=FLOOR,
+        percent=percent,
+        more_distributions=more_plots,
         series=delivery_rows(facts),
     )
 

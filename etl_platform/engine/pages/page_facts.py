@@ -6,7 +6,7 @@ from datetime import datetime
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.drift.comparison import DriftComparison
-from etl_platform.engine.result import CheckResult
+from etl_platform.engine.result import CheckResult, ColumnProfile
 
 
 def column_descriptions(contract: Contract | None) -> dict[str, str]:
@@ -24,6 +24,14 @@ class EarlierFile:
     rows: int | None
     quarantined: int | None
     is_this: bool = False
+
+
+@dataclass(frozen=True)
+class LastFile:
+    """The values of the last file of a series; it has at least one row."""
+
+    rows: int
+    profile: Mapping[str, ColumnProfile]
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ class PageFacts:
         shows_values: whether the examples may have values of personal columns.
         drift: how the file differs from the previous files of its series.
         series: the last deliveries of the series, the oldest first.
-        empty_before: share of the rows of the last file in which a column was empty.
+        last: the last file of the series; None where that is not known.
+        personal: columns that the contract classifies by now.
         receipt: the code of a check over the web, for questions about it.
         links: what to do with the page, such as a file to save.
         notes: sentences beside them.
@@ -76,7 +85,8 @@ class PageFacts:
     shows_values: bool = False
     drift: DriftComparison | None = None
     series: tuple[EarlierFile, ...] = ()
-    empty_before: Mapping[str, float] = field(default_factory=dict)
+    last: LastFile | None = None
+    personal: frozenset[str] = frozenset()
     receipt: str | None = None
     links: tuple[PageLink, ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,15 +1,16 @@
-"""The tables of a page that have a bar in each row: broken rules, empty cells, the last deliveries."""
+"""The plots of a page: broken rules, empty cells, distributions of values, the last deliveries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.drift.words import percent
+from etl_platform.engine.pages.distributions import Distribution, distribution
 from etl_platform.engine.pages.page_facts import PageFacts
 from etl_platform.engine.pages.page_sentences import column_hint, rule_sentence
 from etl_platform.engine.result import Example
 
-_MAX_RULES, _MAX_COLUMNS = 100, 40
+_MAX_RULES, _MAX_COLUMNS, _MAX_DISTRIBUTIONS = 100, 40, 12
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,22 @@ def empty_shares(facts: PageFacts) -> tuple[list[EmptyShare], int]:
 
 
 def _empty_share(facts: PageFacts, column: str, share: float) -> EmptyShare:
-    before = facts.empty_before.get(column)
+    last = facts.last.profile.get(column) if facts.last else None
+    before = last.nulls / facts.last.rows if facts.last and last else None
     return EmptyShare(column, share, percent(share), before, "" if before is None else percent(before))
+
+
+def distributions(facts: PageFacts) -> tuple[list[Distribution], int]:
+    """The columns that differ most from the last file, those that are unusual first, and how many more there are."""
+    before = facts.last.profile if facts.last else {}
+    unusual = {finding.column for finding in facts.drift.findings} if facts.drift else set()
+    found = [
+        one
+        for name, column in facts.result.profile.items()
+        if name not in facts.personal and (one := distribution(name, column, before.get(name))) is not None
+    ]
+    found.sort(key=lambda one: (one.column not in unusual, -one.distance))
+    return found[:_MAX_DISTRIBUTIONS], max(0, len(found) - _MAX_DISTRIBUTIONS)
 
 
 def delivery_rows(facts: PageFacts) -> list[DeliveryRow]:

@@ -17,9 +17,9 @@ from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.drift.finding import Change, Finding
 from etl_platform.engine.example_values import with_values
 from etl_platform.engine.pages.html_page import html_page
-from etl_platform.engine.pages.page_facts import EarlierFile, PageFacts
+from etl_platform.engine.pages.page_facts import EarlierFile, LastFile, PageFacts
 from etl_platform.engine.pages.text_page import text_page
-from etl_platform.engine.result import CheckResult, FileError
+from etl_platform.engine.result import CheckResult, ColumnProfile, FileError
 from etl_platform.local.samples import Sample, build_samples
 from etl_platform_tests.unit.engine.pages.page_parts import (
     AT,
@@ -82,7 +82,7 @@ def test_a_page_of_a_delivery_has_the_files_before_it(tmp_path: Path) -> None:
         agency="agency_a",
         drift=DriftComparison(1, "a", (FINDING,)),
         series=series,
-        empty_before={"size": 0.5},
+        last=LastFile(2, {"size": ColumnProfile(1, 1, 1, 0.0, 1, 1)}),
     )
     text_ = Parts(page).text
     assert "The file is accepted, but 2 of its 4 rows are not taken." in text_
