@@ -77,11 +77,13 @@ def _add(
 def _list(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.agency_overview import overview
     from etl_platform.deliveries.last_deliveries import LastDeliveries
+    from etl_platform.engine.overlays.overlay_folder import is_overlay, list_overlays
 
     platform = _platform()
     with ProgressLine("reading the last deliveries"):
         last_deliveries = LastDeliveries(platform.store, platform.bucket, datetime.now(UTC)).read()
-        found = overview(last_deliveries.values(), platform.agency_register.read())
+        overlays = [path.parent.name for path in list_overlays(platform.settings.contracts_dir) if is_overlay(path)]
+        found = overview(last_deliveries.values(), platform.agency_register.read(), overlays)
     if arguments.json:
         for one in found:
             print(json.dumps(_document(one), ensure_ascii=False))

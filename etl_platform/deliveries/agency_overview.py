@@ -1,13 +1,14 @@
 """Which agencies there are and what they sent, from reports. No Dagster."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyChange
 from etl_platform.deliveries.last_deliveries import LastDelivery
+from etl_platform.engine.near_names import nearest
 from etl_platform.storage.object_store import ObjectStore
 
 
@@ -19,6 +20,7 @@ class AgencyOverview:
         last_file: name of the file that was reported last, of the newest files of each dataset; None without a report.
         reported_at: when that was (UTC).
         change: its retirement or renaming; None while it is active.
+        near: a sender with a similar name, if this agency only has an overlay.
     """
 
     agency: str
@@ -26,10 +28,13 @@ class AgencyOverview:
     last_file: str | None
     reported_at: datetime | None
     change: AgencyChange | None
+    near: str | None = None
 
     @property
     def state(self) -> str:
-        return str(self.change) if self.change else "active"
+        if self.change or self.last_file:
+            return str(self.change or "active")
+        return "an overlay, but no file yet" + (f"; did you mean {self.near}?" if self.near else "")
 
 
 def senders(store: ObjectStore, bucket: str, agencies: Agencies) -> Mapping[str, set[str]]:
@@ -52,16 +57,22 @@ def is_known(store: ObjectStore, bucket: str, source_prefix: str, agency: str) -
     return any(True for prefix in prefixes for _ in store.list(bucket, prefix))
 
 
-def overview(last_deliveries: Iterable[LastDelivery], agencies: Agencies) -> list[AgencyOverview]:
-    """Every agency that has a report, or was retired or renamed, by name.
+def overview(
+    last_deliveries: Iterable[LastDelivery], agencies: Agencies, overlays: Collection[str] = ()
+) -> list[AgencyOverview]:
+    """Every agency that has a report or an overlay, or was retired or renamed, by name.
 
     Args:
         last_deliveries: of each partition.
+        overlays: the agencies with overlays; one that sends nothing may be misspelt.
     """
     of_agency: dict[str, list[LastDelivery]] = defaultdict(list)
     for one in last_deliveries:
         of_agency[one.agency].append(one)
-    return [_one(name, of_agency[name], agencies) for name in sorted(of_agency.keys() | agencies.changes.keys())]
+    sent = set(of_agency)
+    names = sorted(sent | agencies.changes.keys() | set(overlays))
+    found = [_one(name, of_agency[name], agencies) for name in names]
+    return [one if one.last_file or one.change else replace(one, near=nearest(one.agency, sent)) for one in found]
 
 
 def _one(agency: str, delivered: Sequence[LastDelivery], agencies: Agencies) -> AgencyOverview:

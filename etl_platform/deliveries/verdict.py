@@ -4,6 +4,7 @@ from etl_platform.deliveries.check_errors import OUR_FAULTS
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable
+from etl_platform.engine.problem_table import column_hint
 from etl_platform.engine.result import CheckResult
 from etl_platform.object_keys import base_name
 
@@ -33,7 +34,8 @@ def _broken(check: CheckResult, reason: str, rows: int) -> str:
     sentence = check.sentences.get(reason)
     if sentence is None:
         return f"{reason} {rows:,}"
-    return f"{counted(rows, 'row')}: {printable(' '.join(sentence.split()).removesuffix('.'), _MAX_SENTENCE)}"
+    hint = f" ({columns[0].lower()}{columns[1:].removesuffix('.')})" if (columns := column_hint(check, reason)) else ""
+    return f"{counted(rows, 'row')}: {printable(' '.join(sentence.split()).removesuffix('.'), _MAX_SENTENCE)}{hint}"
 
 
 def _differences(report: Report) -> list[str]:

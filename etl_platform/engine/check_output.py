@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.terminal_table import lines_of
+from etl_platform.engine.problem_table import column_hint
 from etl_platform.engine.result import CheckResult
 
 if TYPE_CHECKING:
@@ -133,7 +134,10 @@ def print_verdict(checked: CheckedFile) -> None:
         return
     print(verdict(checked.label, contract.dataset if contract else None, result))
     if result.sentences:
-        sentences = [(f"{reason}: {sentence}",) for reason, sentence in result.sentences.items()]
+        hints = {reason: column_hint(result, reason) for reason in result.sentences}
+        sentences = [
+            (f"{reason}: {sentence} {hints[reason]}".strip(),) for reason, sentence in result.sentences.items()
+        ]
         print(f"\n{lines_of(sentences)}")
     if contract is None and result.profile:
         print(f"\n{profile_table(result.profile)}")

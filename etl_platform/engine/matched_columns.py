@@ -41,6 +41,13 @@ class FileColumns:
     derived_from: Mapping[str, tuple[str, ...]] | None = None
     renames: tuple[Rename, ...] = ()
 
+    def sent_as(self, column: str) -> tuple[str, ...]:
+        """The names in the file of what a derived or renamed column comes from; empty if that is the column itself."""
+        sources = (self.derived_from or {}).get(column) or (column,)
+        names = tuple(self.matched.get(source, source) for source in sources)
+        is_known = any(source in self.matched for source in sources)
+        return names if is_known and names != (column,) else ()
+
     @classmethod
     def from_json(cls, data: Json) -> "FileColumns":
         found = known_fields(cls, data) | {name: tuple(data.get(name, ())) for name in ("header", "missing", "extra")}

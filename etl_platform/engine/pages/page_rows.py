@@ -7,7 +7,8 @@ from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.drift.words import percent
 from etl_platform.engine.pages.distributions import Distribution, distribution
 from etl_platform.engine.pages.page_facts import PageFacts
-from etl_platform.engine.pages.page_sentences import column_hint, rule_sentence
+from etl_platform.engine.pages.page_sentences import rule_sentence
+from etl_platform.engine.problem_table import column_hint
 from etl_platform.engine.result import Example
 
 _MAX_RULES, _MAX_COLUMNS, _MAX_DISTRIBUTIONS = 100, 40, 12
@@ -65,7 +66,7 @@ def _broken_rule(facts: PageFacts, reason: str, rows: int) -> BrokenRule:
         reason,
         rule_sentence(facts, reason),
         facts.descriptions.get(reason.rpartition(".")[0], ""),
-        column_hint(facts, reason),
+        column_hint(facts.result, reason),
         rows,
         rows / (result.rows or rows),
         result.unevaluated.get(reason, 0),

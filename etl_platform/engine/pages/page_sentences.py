@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.pages.page_facts import PageFacts
+from etl_platform.engine.problem_table import column_hint
 from etl_platform.engine.result import Example, FileError
 
 _LINES_SHOWN = 3
@@ -83,7 +83,7 @@ def _repairs(facts: PageFacts) -> Iterator[Step]:
 
 def _repair(facts: PageFacts, reason: str) -> str:
     lines = lines_text(facts.result.examples.get(reason, ()))
-    parts = (rule_sentence(facts, reason), column_hint(facts, reason), f"{lines}." if lines else "")
+    parts = (rule_sentence(facts, reason), column_hint(facts.result, reason), f"{lines}." if lines else "")
     return " ".join(filter(None, parts))
 
 
@@ -100,19 +100,6 @@ def _warnings(facts: PageFacts) -> Iterator[Step]:
 def rule_sentence(facts: PageFacts, reason: str) -> str:
     """The rule as one line of text; its name where an older report has no sentence."""
     return " ".join(facts.result.sentences.get(reason, reason).split())
-
-
-def column_hint(facts: PageFacts, reason: str) -> str:
-    """The columns of the file that a rule about a derived or renamed column is about; empty if it is obvious."""
-    columns = facts.result.columns
-    column = reason.rpartition(".")[0]
-    if columns is None or reason.startswith(DAMAGED_ROW):
-        return ""
-    sources = (columns.derived_from or {}).get(column) or (column,)
-    names = [columns.matched.get(source, source) for source in sources]
-    if names == [column] or not any(source in columns.matched for source in sources):
-        return ""
-    return f"In the file: {', '.join(names)}."
 
 
 def lines_text(examples: Sequence[Example]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from etl_platform.deliveries.agency_overview import overview, senders
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.last_deliveries import LastDeliveries
+from etl_platform.deliveries.last_deliveries import LastDeliveries, LastDelivery
 from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
 from etl_platform.deliveries.reconcile.reconcile import Reconciler, version_to_ingest
 from etl_platform.deliveries.reconcile.reconciled import Reconciled
@@ -160,3 +160,13 @@ class _ChangedMeanwhile(LocalStore):
         once, self.meanwhile = self.meanwhile, lambda: None
         once()
         return super().write(*arguments, **more)  # type: ignore[arg-type]
+
+
+def test_an_overlay_of_an_agency_that_sends_nothing_is_listed_with_a_similar_name() -> None:
+    sent = LastDelivery("training", "nm_albuquerque", "a", "from_client/x/T.csv", "accepted", AT, AT)
+    found = overview([sent], Agencies(), ["nm_albuquerqe", "nm_albuquerque", "or_portland"])
+    assert {one.agency: one.state for one in found} == {
+        "nm_albuquerqe": "an overlay, but no file yet; did you mean nm_albuquerque?",
+        "nm_albuquerque": "active",
+        "or_portland": "an overlay, but no file yet",
+    }
