@@ -18,6 +18,7 @@ from etl_platform.aws.bucket_setup import BucketSetup, Finding, queue_arn
 from etl_platform.aws.clients import error_code, error_type
 from etl_platform.aws.queue import Queue
 from etl_platform.engine.errors import ContractError, EtlPlatformError
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.errors import AccessDeniedError
 from etl_platform.object_keys import ATTACHMENTS
 from etl_platform.queue_work.queues import QUEUES
@@ -249,7 +250,7 @@ class ExternalSystems:
         contacts = read_contacts(self._contacts_file, read_folder(self.settings.contracts_dir).datasets)
         for contact in contacts:
             AppriseChannel(contact, read_secret).check()
-        return Pass(f"{len(contacts)} contacts")
+        return Pass(counted(len(contacts), "contact"))
 
     def _ask_outbox(self, bucket: str) -> Pass:
         from etl_platform.notifications.channel_health import answer
@@ -284,7 +285,7 @@ class ExternalSystems:
         for broken in folder.in_error:
             problem = f"{len(folder.in_error)} of {len(folder.all)} contracts are in error and set aside; the first is"
             raise ContractError(f"{problem} {broken.error}", path=str(self.settings.contracts_dir))
-        return Pass(f"{len(folder.good)} datasets")
+        return Pass(counted(len(folder.good), "dataset"))
 
 
 def run_checks(checks: Sequence[Check], region: str, timeout_s: float = TIMEOUT_S) -> list[CheckResult]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from etl_platform.application_db.agencies import find_agency
 from etl_platform.application_db.database import ApplicationDatabase
 from etl_platform.employment.checks import NO_FINDINGS, Finding, HistoryCheck
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.object_keys import export_key
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, file_sha256, find_object
 
@@ -68,7 +69,7 @@ class ExportResult:
         written = [item.key for item in self.objects if item.written]
         findings = [f", {finding.rows:,} {_SUMMARY_TEXTS[finding.check]}" for finding in self.findings if finding.rows]
         action = f"wrote {' and '.join(written)}" if written else "unchanged, nothing written"
-        return f"{self.agency}: {self.rows:,} rows{''.join(findings)}; {action}"
+        return f"{self.agency}: {counted(self.rows, 'row')}{''.join(findings)}; {action}"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from etl_platform.engine.contract_folder import (
 )
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.overlays.overlay_folder import (
     agencies_of,
     for_agency,
@@ -220,8 +221,8 @@ def _print_contract(contract: Contract) -> None:
     from etl_platform.engine.rules.contract_rules import contract_rules
 
     derived = len(contract.columns) - len(contract.file_columns)
-    columns = f"{len(contract.columns)} columns" + (f" ({derived} of them derived)" if derived else "")
+    columns = counted(len(contract.columns), "column") + (f" ({derived} of them derived)" if derived else "")
     rules = len(contract_rules(contract)) + len(contract.dataset_rules)
-    print(f"{contract.path}: {contract.dataset}, {columns}, {rules} rules")
+    print(f"{contract.path}: {contract.dataset}, {columns}, {counted(rules, 'rule')}")
     for note in contract.notes:
         print(f"  {note.removeprefix(contract.path).lstrip(': ')}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from etl_platform.engine.errors import EtlPlatformError
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.errors import ReportError
 from etl_platform.notifications.channel import CONTACTS_IN_ERROR, Channel
 from etl_platform.notifications.notices import Notice, Notices, Notified, Result
@@ -35,7 +36,7 @@ class Round:
     def summary(self) -> str:
         sent = ", ".join(f"{number:,} to {name}" for name, number in sorted(self.sent.items())) or "nothing"
         failing = f"; failing: {', '.join(self.failed)}" if self.failed else ""
-        return f"{self.found:,} events found; sent {sent}{failing}"
+        return f"{counted(self.found, 'event')} found; sent {sent}{failing}"
 
 
 class Notifier:

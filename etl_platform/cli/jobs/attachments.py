@@ -9,6 +9,7 @@ from etl_platform.attachments.plan import Plan, destination_keys
 from etl_platform.cli.jobs.agency_argument import agency_id, choose_agency
 from etl_platform.cli.jobs.job import Job, run_job
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.output.terminal_table import table
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings, bucket_name
@@ -70,7 +71,8 @@ def _print_plan(agency: Agency, files: Sequence[AttachmentFile], plan: Plan) -> 
         print(table(("", "source key", "bytes", "destination key or problem"), rows, last=_MAX_KEY))
     size = sum(copy.size_bytes for copy in plan.copies)
     print(
-        f"{_NAME}: {agency.partition}: {len(files):,} attachments: {len(plan.copies):,} to copy ({size:,} bytes), "
+        f"{_NAME}: {agency.partition}: {counted(len(files), 'attachment')}: "
+        f"{len(plan.copies):,} to copy ({counted(size, 'byte')}), "
         f"{len(plan.already_copied):,} already there, {len(plan.problems):,} cannot be copied; nothing was written"
     )
 

@@ -29,7 +29,7 @@ from etl_platform.deliveries.partition_state import JudgedFile, JudgedPartition
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import DatasetRule, Severity
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.output.plain_text import printable
+from etl_platform.engine.output.plain_text import counted, printable
 from etl_platform.engine.rules.check_names import (
     DRIFT_CHECK,
     FILE_CHECK,
@@ -278,7 +278,7 @@ class _PartitionResults:
         without = len(self._files) - len(self._checked)
         notes = [f"{from_silver:,} refused, but still in silver"] if from_silver else []
         notes += [f"{without:,} refused without rows"] if without else []
-        return f"{len(self._files):,} files" + (f" ({', '.join(notes)})" if notes else "")
+        return counted(len(self._files), "file") + (f" ({', '.join(notes)})" if notes else "")
 
     def _share(self, failed: int) -> str:
         return f"{failed:,} of {len(self._files):,} files break"

@@ -10,6 +10,7 @@ from etl_platform.defs.datasets.partitions import known_agencies
 from etl_platform.defs.sources import DROP_FOLDER
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.overview.state import Arrival, Overdue, OverdueList
+from etl_platform.engine.output.plain_text import counted
 
 OVERDUE_FILES = dg.AssetKey(["operations", "overdue_files"])
 
@@ -30,7 +31,7 @@ def overdue_event(rows: Sequence[Mapping[str, str]]) -> dg.AssetMaterialization:
     shown = {"overdue": table(rows)} if rows else {}
     return dg.AssetMaterialization(
         OVERDUE_FILES,
-        description=f"{len(rows):,} files are overdue",
+        description=f"{counted(len(rows), 'file is', 'files are')} overdue",
         metadata={"files": len(rows), **shown, "list": dg.MetadataValue.json([dict(row) for row in rows])},
     )
 

@@ -11,6 +11,7 @@ from etl_platform.deliveries.erasure.scope import Scope
 from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.tombstone import Tombstone
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.storage.object_store import ObjectStore
 
 BY = "retention_job"
@@ -66,4 +67,4 @@ def erase_ended(
 
 
 def _days(duration: timedelta) -> str:
-    return f"{duration.days:,} days"
+    return counted(duration.days, "day")

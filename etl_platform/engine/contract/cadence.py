@@ -52,6 +52,8 @@ def judge_timeliness(cadence: Cadence, last: LastFile, now: datetime) -> Timelin
 
 def _duration_text(time: timedelta) -> str:
     hours = int(time.total_seconds() // 3_600)
+    if hours == 1:
+        return "1 hour"
     return f"{hours} hours" if hours < 48 else f"{hours // 24:,} days"
 
 

@@ -219,7 +219,7 @@ class _Drafting:
         return replace(self._draft, columns=columns, remarks=tuple(self._about_files(broken)))
 
     def _about_files(self, broken: Mapping[str, int]) -> Iterable[str]:
-        files = ", ".join(f"{file.label} ({file.rows:,} rows)" for file in self._files)
+        files = ", ".join(f"{file.label} ({counted(file.rows, 'row')})" for file in self._files)
         yield f"Drafted from {files}"
         yield (
             "The rules hold for these rows: keep those that are meant for the next files, and remove the others. "

@@ -14,7 +14,7 @@ from etl_platform.engine.drift.compare_columns import compare_column
 from etl_platform.engine.drift.finding import Change, Finding
 from etl_platform.engine.drift.seen_column import MIN_ROWS
 from etl_platform.engine.drift.summary import FileSummary
-from etl_platform.engine.drift.words import chance, files_words, listed, percent, range_words
+from etl_platform.engine.drift.words import chance, files_words, listed, percent, range_words, rows_words
 
 _MIN_STEPS = 3
 NO_RULES: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -102,15 +102,15 @@ def _rows(file: FileSummary, previous: Sequence[FileSummary], limits: DriftLimit
     step = abs(math.log(file.rows / last))
     if not math.log(low) - limit <= math.log(file.rows) <= math.log(high) + limit:
         usual = f"{range_words(f'{low:,}', f'{high:,}')} rows"
-        message = f"the file has {file.rows:,} rows; {files_words(len(previous))} had {usual}"
+        message = f"the file has {rows_words(file.rows)}; {files_words(len(previous))} had {usual}"
     elif len(steps) >= _MIN_STEPS and step > max(steps) + limit:
         usual = (
             f"{last:,} rows, and from file to file there were at most {percent(math.expm1(max(steps)))} more or less"
         )
-        message = f"the file has {file.rows:,} rows; the last file had {usual}"
+        message = f"the file has {rows_words(file.rows)}; the last file had {usual}"
     else:
         return
-    yield Finding(Change.ROWS, None, f"{file.rows:,} rows", usual, message)
+    yield Finding(Change.ROWS, None, rows_words(file.rows), usual, message)
 
 
 def _rules(file: FileSummary, previous: Sequence[FileSummary], limits: DriftLimits) -> Iterator[Finding]:

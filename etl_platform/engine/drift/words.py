@@ -6,6 +6,10 @@ from collections.abc import Sequence
 _SIGMAS = 3.0
 
 
+def rows_words(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
 def chance(share: float, *rows: int) -> float:
     """By how much the shares of two files of so many rows differ by chance at most."""
     return _SIGMAS * math.sqrt(max(share * (1 - share), 1 / min(rows)) * sum(1 / number for number in rows))
