@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -288,10 +289,32 @@ def load_settings(given: Mapping[str, str] = MappingProxyType({})) -> Settings:
 
 
 def _environment() -> dict[str, str]:
-    from dotenv import dotenv_values
-
-    files = {**dotenv_values(DEV_STACK_ENV), **dotenv_values(".env")}
+    files = {**_env_file(DEV_STACK_ENV), **_env_file(Path(".env"))}
     return {name: text for name, text in [*files.items(), *os.environ.items()] if text}
+
+
+def _env_file(path: Path) -> dict[str, str | None]:
+    """What the file sets; nothing if there is no such file.
+
+    Raises:
+        SettingsError: it cannot be read, or has a line that python-dotenv would leave out with a warning.
+    """
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: byte {error.start + 1:,} is not UTF-8; save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    for binding in parse_stream(StringIO(text)):
+        # Its text may be a secret.
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise SettingsError(f"{path}, line {binding.original.line}: not a setting; write NAME=value")
+    return dotenv_values(stream=StringIO(text))
 
 
 def read_secret(name: str) -> str:

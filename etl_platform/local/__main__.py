@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from etl_platform.errors import SettingsError
 from etl_platform.local.processes import LocalStackError
 
 _EPILOG = """\
@@ -13,7 +14,7 @@ example:
   make dev                                             # in one terminal
   python -m etl_platform.local drop Officer_Detail.csv --agency nm_albuquerque
 
-exit codes: 0 success, 1 failure, 2 invalid arguments, 130 interrupted
+exit codes: 0 success, 1 failure, 2 invalid argument or setting, 130 interrupted
 """
 _INTERRUPTED = 130
 
@@ -26,6 +27,9 @@ def main(argv: list[str] | None = None) -> int:
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted; all processes are stopped", file=sys.stderr)
         return _INTERRUPTED
