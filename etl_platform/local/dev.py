@@ -31,10 +31,11 @@ def run_dev(project: Path = REPOSITORY, *, keep: bool = False) -> None:
 
     Raises:
         LocalStackError: a port is in use, or a process of the stack has ended.
+        SettingsError: a setting is wrong.
     """
+    env_file, settings = project / DEV_STACK_ENV, load_settings()
     for port, use in ((UI_PORT, "Dagster's UI"), (EMULATOR_PORT, "the AWS emulator")):
         _require_free(port, use)
-    env_file, settings = project / DEV_STACK_ENV, load_settings()
     kept = project / KEPT
     is_continued = keep and kept.exists()
     stack = Stack(

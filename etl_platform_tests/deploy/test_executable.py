@@ -1,5 +1,6 @@
 """The one-file executable for senders, run where there is nothing besides glibc and zlib: no Python, no network."""
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from etl_platform.local.samples import build_samples
 from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.deploy.tools import tool
+from etl_platform_tests.unit.making import contract_data, custom, text, typed
 
 _BUILD_WITHIN_S, _RUN_WITHIN_S = 900, 180
 _LIBRARIES = ("libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libz.so.1")
@@ -25,21 +27,28 @@ _MOST_MB = 130
 @pytest.fixture(scope="module")
 def contracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The contracts of an installation that is not this checkout, with what must not reach senders."""
-    folder = tmp_path_factory.mktemp("installation") / "contracts"
+    folder = tmp_path_factory.mktemp("an installation") / "contracts"
     shutil.copytree(REPOSITORY / "contracts", folder)
     (folder / "use_of_force.odcs.yaml").unlink()
     (folder / "contacts.yaml").write_text("contacts: []\n", "utf-8")
+    computed = typed("length", "integer", customProperties=custom(computed=True))
+    things = contract_data([text("name"), computed], customs=custom(transform="installation_hooks:add"))
+    (folder / "things.odcs.yaml").write_text(json.dumps(things), "utf-8")
+    hook = (
+        'import polars as pl\n\ndef add(frame):\n    return frame.with_columns(length=pl.col("name").str.len_chars())\n'
+    )
+    (folder.parent / "installation_hooks.py").write_text(hook, "utf-8")
     return folder
 
 
 @pytest.fixture(scope="module")
 def root(contracts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root folder with the executable, the C library and samples, and with no other program."""
-    built, root = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("root")
+    built, root = tmp_path_factory.mktemp("built here"), tmp_path_factory.mktemp("root")
     done = subprocess.run(
         ["make", "check-executable", f"DIST={built}"],
         cwd=REPOSITORY,
-        env=os.environ | {"CONTRACTS_DIR": str(contracts)},
+        env=os.environ | {"CONTRACTS_DIR": str(contracts), "PYTHONPATH": str(contracts.parent)},
         capture_output=True,
         text=True,
         timeout=_BUILD_WITHIN_S,
@@ -91,6 +100,7 @@ def test_it_names_its_version_and_the_contracts_of_the_installation(root: Path) 
         "complaints",
         "employment_history",
         "officer_detail",
+        "things",
         "traffic_stops",
         "training",
     ]
@@ -116,6 +126,13 @@ def test_its_exit_codes_are_those_of_the_wheel(root: Path, arguments: tuple[str,
     done = run(root, *arguments)
     assert done.returncode == code, done.stdout + done.stderr
     assert (done.stdout or done.stderr).startswith(first)
+
+
+def test_it_has_the_hooks_of_the_contracts(root: Path) -> None:
+    (root / "tmp" / "Things.csv").write_text("name\nabc\n", "utf-8")
+    done = run(root, "file", "/tmp/Things.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 rows: 1 good, 0 quarantined" in done.stdout
 
 
 def test_it_writes_page_workbook_and_results(root: Path) -> None:
