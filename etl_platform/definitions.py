@@ -20,6 +20,7 @@ from etl_platform.defs.intake.ignored_files_job import build_ignored_files_job
 from etl_platform.defs.intake.intake_assets import build_intake_assets, build_intake_job
 from etl_platform.defs.operations.notifications import build_notifications
 from etl_platform.defs.operations.overview import build_overview
+from etl_platform.defs.operations.overview_page import build_overview_page
 from etl_platform.defs.operations.reconciliation import build_reconciliation
 from etl_platform.defs.operations.retention import build_retention
 from etl_platform.defs.platform_resource import build_platform_resource
@@ -75,6 +76,7 @@ def build_defs(
         build_ignored_files(),
         build_overdue_files(),
         build_overview(),
+        build_overview_page(settings),
         build_notifications(),
         load_scaffolded(),
         dg.Definitions(

@@ -18,6 +18,9 @@ _PACKAGE = Path(__file__).parent
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
 _TOKEN_CHARACTERS = 16
+ADMIN_ACCESS = "token"
+_HEADERS_OF_ANY_PROXY = {f"x-forwarded-{name}" for name in ("for", "host", "port", "proto", "prefix", "server")}
+_HEADERS_OF_ANY_PROXY |= {"x-real-ip", "x-request-id", "x-amzn-trace-id", "x-requested-with"}
 
 
 def _shipped(folder: str) -> Path:
@@ -109,6 +112,16 @@ def _topic_arn(value: str) -> str:
 def _token(value: str) -> str:
     if len(value) < _TOKEN_CHARACTERS or not value.isascii():
         raise ValueError(f"takes at least {_TOKEN_CHARACTERS} ASCII characters")
+    return value
+
+
+def _overview_access(value: str) -> str:
+    if value.lower() == ADMIN_ACCESS:
+        return ADMIN_ACCESS
+    if not re.fullmatch(r"[Xx]-[A-Za-z0-9-]{1,60}", value) or value.lower() in _HEADERS_OF_ANY_PROXY:
+        raise ValueError(
+            "takes token, or the header in which a proxy names the user it let in, such as X-Auth-Request-Email"
+        )
     return value
 
 
@@ -217,6 +230,12 @@ class Settings:
         _token,
         f"Bearer token of POST /breaker/reset, {_TOKEN_CHARACTERS} characters or more; unset turns it off",
         secret=True,
+    )
+    gateway_overview_access: str | None = _setting(
+        None,
+        _overview_access,
+        "Who may read the gateway's /overview: token, or a header such as X-Auth-Request-Email that a proxy sets for "
+        "users it let in; unset turns the page off",
     )
     gateway_dev_mode: bool = _setting(
         False, _yes_no, "Accept the unsigned posts of the emulator at AWS_ENDPOINT_URL; for development only"

@@ -76,8 +76,8 @@ def _state(platform: "Platform", now: datetime, agency: str | None) -> "Overview
     """What is stuck, retried, overdue and ignored now; with an agency, the files of others are left out."""
     from etl_platform.cli.stuck import stuck_checks
     from etl_platform.deliveries import stuck
-    from etl_platform.deliveries.overview.state import Overdue, OverdueList, Overview
-    from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
+    from etl_platform.deliveries.overview.facts import overdue_now
+    from etl_platform.deliveries.overview.state import Overview
     from etl_platform.doctor import State, run_checks
 
     settings, store, bucket = platform.settings, platform.store, platform.bucket
@@ -91,12 +91,10 @@ def _state(platform: "Platform", now: datetime, agency: str | None) -> "Overview
     failed = platform.intake.waiting.unfinished()
     keep_failing = stuck.failed_deliveries(failed, now, platform.count_dead_letters)
     ignored = stuck.waiting_ignored_files(store, bucket, platform.intake.router().route, now)
-    expected = ExpectedFiles(store, bucket, now).timeliness_of_all(platform.contracts)
-    overdue = [Overdue(name, dataset, one.text) for dataset, name, one in expected if one.overdue]
     return Overview(
         failed=[one for one in failed if agency in {None, one.agency}],
         ignored=[one for one in ignored if agency in {None, one.agency}],
-        overdue=OverdueList(now, [one for one in overdue if agency in {None, one.agency}]),
+        overdue=overdue_now(store, bucket, platform.contracts, now, agency),
         obstacles=[*([keep_failing] if keep_failing.is_stuck else []), *obstacles],
         queue=next((one.detail for one in results if one.name == "queue"), ""),
     )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,6 +21,7 @@ from etl_platform.errors import SettingsError
 from etl_platform.gateway.bounded_calls import BusyError, SheddingThreads, call_within
 from etl_platform.gateway.checks.routes import CheckRoutes
 from etl_platform.gateway.metrics import GatewayMetrics, read_sources
+from etl_platform.gateway.overview_page import OverviewRoute
 from etl_platform.gateway.systems import GatewaySystems, Part
 from etl_platform.gateway.webhook import PostResult, Webhook
 
@@ -70,6 +71,8 @@ class Gateway:
             ],
             Part.CHECK: self._file_checks.routes() if self._file_checks else [],
         }
+        if self._systems.settings.gateway_overview_access:
+            routes[Part.METRICS].append(Route("/overview", self._overview.answer))
         return Starlette(
             routes=[
                 Route("/healthz", _healthy),
@@ -77,6 +80,14 @@ class Gateway:
                 Route("/metrics", self.metrics),
                 *(route for part in self._systems.parts for route in routes[part]),
             ]
+        )
+
+    @cached_property
+    def _overview(self) -> OverviewRoute:
+        settings = self._systems.settings
+        assert settings.gateway_overview_access
+        return OverviewRoute(
+            settings.gateway_overview_access, settings.gateway_admin_token, self._systems.overview_page
         )
 
     async def post(self, request: Request) -> Response:

@@ -6,14 +6,17 @@ from enum import StrEnum
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from etl_platform import object_keys
 from etl_platform.aws.queue import Queue
 from etl_platform.aws.queue_age import QueueAges
 from etl_platform.doctor import ExternalSystems
 from etl_platform.errors import SettingsError
 from etl_platform.gateway.bounded_calls import CachedCall
 from etl_platform.gateway.metrics import DagsterReading, Depth, OldestMessages, ReadSource, Source
+from etl_platform.gateway.overview_page import StoredPage
 from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 from etl_platform.settings import Settings
+from etl_platform.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from etl_platform.defs.operations.daily_counts import DailyCountsReader
@@ -124,6 +127,19 @@ class GatewaySystems:
     def _dagster(self) -> DagsterReading:
         today = self._today.read(self._instance, self._clock())
         return DagsterReading(self.breaker(), today)
+
+    def overview_page(self) -> StoredPage:
+        """The page that overview_page_job wrote last. This process may read no other object."""
+        assert self.settings.data_bucket_name
+        bucket, key = self.settings.data_bucket_name, object_keys.OVERVIEW_PAGE
+        written_at = self._store.head(bucket, key).last_modified
+        return StoredPage(self._store.read(bucket, key), written_at)
+
+    @cached_property
+    def _store(self) -> ObjectStore:
+        from etl_platform.storage.s3_store import S3Store
+
+        return S3Store(self.settings)
 
     def breaker(self) -> "BreakerStatus":
         from etl_platform.defs.intake.breaker_state import breaker_status

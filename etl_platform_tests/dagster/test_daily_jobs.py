@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -113,3 +114,11 @@ def test_a_bucket_without_versions_is_told_once(workshop: Workshop) -> None:
 def test_a_daily_job_runs_on_an_empty_bucket(workshop: Workshop, job: str) -> None:
     workshop.root.mkdir()
     assert run(workshop, job).success
+
+
+@pytest.mark.parametrize(("access", "status"), [(None, "STOPPED"), ("token", "RUNNING")])
+def test_the_overview_page_is_made_every_hour_if_the_gateway_serves_it(
+    workshop: Workshop, access: str | None, status: str
+) -> None:
+    definitions = build_defs(replace(workshop.settings, gateway_overview_access=access))
+    assert definitions.resolve_schedule_def("overview_page_job_schedule").default_status.value == status

@@ -34,6 +34,7 @@ def test_a_sensor_skips_and_names_the_settings(instance: dg.DagsterInstance, nam
     ("name", "message"),
     [
         ("retention_job_schedule", "retention_job is not configured: DATA_BUCKET_NAME not set"),
+        ("overview_page_job_schedule", "overview_page_job is not configured: DATA_BUCKET_NAME not set"),
         ("reconcile_job_schedule", "reconcile_job is not configured: DATA_BUCKET_NAME not set"),
         ("expected_files_job_schedule", "expected_files_job is not configured: DATA_BUCKET_NAME not set"),
         ("api_ingestion_schedule", "api_ingestion_job is not configured: DATA_BUCKET_NAME not set"),
@@ -88,6 +89,7 @@ def test_every_sensor_and_schedule_is_among_these() -> None:
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "retention_job_schedule",
+        "overview_page_job_schedule",
         "reconcile_job_schedule",
         "expected_files_job_schedule",
         "api_ingestion_schedule",

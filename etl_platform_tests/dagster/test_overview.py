@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from etl_platform import object_keys
 from etl_platform.aws.queue import Message
 from etl_platform.definitions import build_defs
 from etl_platform.defs.checks.overdue_files import overdue_event
@@ -375,3 +376,19 @@ def test_a_channel_that_fails_is_stuck(workshop: Workshop) -> None:
     (stuck,) = values["stuck"]
     assert stuck["what"].startswith("person: fails since ")
     assert stuck["to do"] == "`etl-platform notify test` tries each channel"
+
+
+def test_the_page_of_the_gateway_is_written_with_what_the_ui_knows(workshop: Workshop) -> None:
+    workshop.ingest(
+        workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8, bad=3))),
+        workshop.drop("Vehicle_Fleet.csv", b"plate\n1\n"),
+    )
+    platform = platform_of(workshop, dead=2)
+    job = build_defs(platform.settings, platform=platform).resolve_job_def("overview_page_job")
+    assert job.execute_in_process(instance=workshop.instance).success
+    page = (workshop.root / object_keys.OVERVIEW_PAGE).read_text("utf-8")
+    assert f"<bdi>{AGENCY}</bdi>" in page
+    assert "2 dead letters" in page
+    assert "Vehicle_Fleet.csv" in page
+    assert "<summary>partly refused</summary>" in page
+    assert "No file is overdue." in page

@@ -38,6 +38,7 @@ SAME_SUBJECT = {
     "ignored_files": {"defs/intake", "deliveries"},
     "intake": {"cli/jobs", "deliveries"},
     "overview": {"cli", "defs/operations"},
+    "overview_page": {"defs/operations", "gateway"},
     "quarantine": {"cli", "deliveries/replay"},
     "reconcile": {"cli", "deliveries/reconcile"},
     "retention": {"cli/jobs", "defs/operations", "deliveries/erasure", "engine/contract"},

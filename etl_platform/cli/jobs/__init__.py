@@ -2,7 +2,7 @@
 
 from etl_platform.cli.jobs.api_ingestion import API_INGESTION
 from etl_platform.cli.jobs.attachments import ATTACHMENTS
-from etl_platform.cli.jobs.daily import EXPECTED_FILES, RECONCILE
+from etl_platform.cli.jobs.daily import EXPECTED_FILES, OVERVIEW_PAGE, RECONCILE
 from etl_platform.cli.jobs.email_archive import EMAIL_ARCHIVE
 from etl_platform.cli.jobs.employment_history import EMPLOYMENT_HISTORY
 from etl_platform.cli.jobs.intake import INTAKE
@@ -19,6 +19,7 @@ JOBS: dict[str, Job] = {
         EMPLOYMENT_HISTORY,
         RECONCILE,
         EXPECTED_FILES,
+        OVERVIEW_PAGE,
         RETENTION,
     )
 }

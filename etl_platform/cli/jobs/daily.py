@@ -1,4 +1,4 @@
-"""Daily jobs from the command line; they have no arguments."""
+"""Daily and hourly jobs from the command line; they have no arguments."""
 
 import argparse
 
@@ -24,4 +24,5 @@ def _daily(name: str, summary: str) -> Job:
 RECONCILE = _daily(
     "reconcile_job", "Compare source files, reports and stored objects; fail if anything is missing, stale or orphaned."
 )
+OVERVIEW_PAGE = _daily("overview_page_job", "Write the page of all agencies that the gateway serves as /overview.")
 EXPECTED_FILES = _daily("expected_files_job", "Check for every agency and dataset whether the next file is overdue.")

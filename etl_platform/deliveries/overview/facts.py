@@ -10,9 +10,9 @@ from etl_platform.deliveries.agency_register import AgencyRegister
 from etl_platform.deliveries.last_deliveries import LastDeliveries, LastDelivery, Partition
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.overview.calendar import DatasetCalendar, Unit, arrivals_calendar, last_attempts
-from etl_platform.deliveries.overview.state import Overview
+from etl_platform.deliveries.overview.state import Overdue, OverdueList, Overview
 from etl_platform.deliveries.overview.summaries import DeliverySummaries, DeliverySummary
-from etl_platform.deliveries.reconcile.expected_files import AgencyCadences
+from etl_platform.deliveries.reconcile.expected_files import AgencyCadences, ExpectedFiles
 from etl_platform.deliveries.verdict import why
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ReportError
@@ -123,6 +123,20 @@ def keep_summaries(store: ObjectStore, bucket: str, contracts: Mapping[str, Cont
     """
     first = _first_day_read(contracts, _first_day(now, DAYS))
     DeliverySummaries(store, bucket).since(first, now, lambda _error: None)
+
+
+def overdue_now(
+    store: ObjectStore, bucket: str, contracts: Mapping[str, Contract], now: datetime, agency: str | None = None
+) -> OverdueList:
+    """The files that are overdue by the ledger, of one agency or of all active ones.
+
+    Raises:
+        ReportError: the report of a last delivery cannot be read.
+        TransientError: infrastructure.
+    """
+    expected = ExpectedFiles(store, bucket, now).timeliness_of_all(contracts)
+    late = [Overdue(name, dataset, one.text) for dataset, name, one in expected if one.overdue]
+    return OverdueList(now, [one for one in late if agency in {None, one.agency}])
 
 
 def _first_day(now: datetime, days: int) -> date:
