@@ -31,6 +31,7 @@ KEYS = {
     "reports/_notices/": "reports/_notices/_outbox.json",
     "reports/_erased/": "reports/_erased/0a1b/2c3d.4e5f",
     "reports/_index/": "reports/_index/days.json",
+    "reports/_index/overview.html": "reports/_index/overview.html",
     "reports/_agencies.json": "reports/_agencies.json",
     "exports/": "exports/training/agency=a/training.csv",
     "contracts/": "contracts/training.odcs.yaml",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from etl_platform.local.emulator import Emulator
 from etl_platform.local.stack import REPOSITORY, inherited_environment
+from etl_platform.object_keys import OVERVIEW_PAGE
 from etl_platform_tests.deploy.iam_policies import Request, Statements, allows
 from etl_platform_tests.deploy.iam_table import (
     COMPONENTS,
@@ -139,6 +140,18 @@ def test_the_gateway_reads_nothing_and_sends_to_its_own_queue_only(policies: Pol
     assert allows(can, Request("kms:Decrypt", key, through="sqs.us-gov-west-1.amazonaws.com"))
     assert not allows(can, Request("kms:Decrypt", key, through="s3.us-gov-west-1.amazonaws.com"))
     assert not allows(can, Request("kms:Decrypt", key))
+
+
+def test_the_metrics_read_the_overview_and_no_other_object(policies: Policies) -> None:
+    can = statements_of(policies, "metrics")
+    assert allows(can, Request("s3:GetObject", f"s3:::{DATA}/{OVERVIEW_PAGE}"))
+    others = [key for key in KEYS.values() if key != OVERVIEW_PAGE]
+    for key in (*others, f"{OVERVIEW_PAGE}.old", "reports/_index/summaries/2026-11-30.gz"):
+        assert not allows(can, Request("s3:GetObject", f"s3:::{DATA}/{key}")), key
+    for key in KEYS.values():
+        assert not allows(can, Request("s3:ListBucket", f"s3:::{DATA}", prefix=key)), key
+        for action in ("s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject"):
+            assert not allows(can, Request(action, f"s3:::{DATA}/{key}", creates=True)), (action, key)
 
 
 @pytest.mark.parametrize("component", NOT_ERASING)

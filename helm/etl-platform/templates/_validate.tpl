@@ -42,6 +42,9 @@
 {{- if and $v.config.GATEWAY_DEV_MODE (not $v.config.AWS_ENDPOINT_URL) }}
 {{- $wrong = append $wrong "config.GATEWAY_DEV_MODE needs config.AWS_ENDPOINT_URL: it is for an emulator only" }}
 {{- end }}
+{{- if and (hasPrefix "x-" (lower $v.config.GATEWAY_OVERVIEW_ACCESS)) (not $v.networkPolicies.enabled) }}
+{{- $wrong = append $wrong "config.GATEWAY_OVERVIEW_ACCESS is a proxy's header, so networkPolicies.enabled must be true: every pod could send the header" }}
+{{- end }}
 {{- $wrong = concat $wrong (include "etl-platform.wrongInProduction" . | fromJsonArray) (include "etl-platform.wrongParts" . | fromJsonArray) }}
 {{- if $wrong }}
 {{- fail (printf "\n- %s" (join "\n- " $wrong)) }}

@@ -6,7 +6,7 @@ locals {
   # `commands` is the pod in which people run etl-platform.
   permissions = {
     gateway  = merge(local.queue_policies["gateway"], { kms = [local.use_keys["sqs"]] })
-    metrics  = merge(local.queue_policies["metrics"], { queue_ages = [local.ask_metrics] })
+    metrics  = merge(local.queue_policies["metrics"], { queue_ages = [local.ask_metrics], file_processing_s3 = [local.read_overview], kms = [local.use_keys["s3"]] })
     doctor   = merge(local.queue_policies["doctor"], local.doctor_policies, { file_processing_s3 = local.data_statements["doctor"] })
     ui       = { file_processing_s3 = local.data_statements["ui"], kms = [local.use_keys["s3"]] }
     code     = merge(local.queue_policies["code"], { file_processing_s3 = local.data_statements["code"], kms = values(local.use_keys), delivery_events = local.publish_events })

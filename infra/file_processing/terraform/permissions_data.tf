@@ -116,6 +116,14 @@ locals {
     ])
   }
 
+  # One object, and no list: the gateway serves it as /overview. It has no value of a row.
+  read_overview = {
+    Sid      = "ReadOverview"
+    Effect   = "Allow"
+    Action   = ["s3:GetObject"]
+    Resource = ["${local.data_bucket_arn}/reports/_index/overview.html"]
+  }
+
   # Denied even if another policy allows it.
   never = [
     {

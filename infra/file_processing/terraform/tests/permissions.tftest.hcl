@@ -63,7 +63,7 @@ run "no_action_is_a_wildcard_and_only_metrics_have_no_resource" {
       for name, policy in aws_iam_policy.component : [
         for statement in jsondecode(policy.policy).Statement : [
           [for action in flatten([statement.Action]) : !strcontains(action, "*")],
-          [for resource in flatten([statement.Resource]) : can(regex("^arn:aws-us-gov:(s3:::[a-z-]+(/.*[*])?|(sqs|kms):us-gov-west-1:[0-9]{12}:[a-z/-]+)$", resource)) || can(regex("^arn:aws-us-gov:sns:us-gov-west-1:[0-9]{12}:[a-z-]+$", resource)) || statement.Action == ["cloudwatch:GetMetricData"]],
+          [for resource in flatten([statement.Resource]) : can(regex("^arn:aws-us-gov:(s3:::[a-z-]+(/.*[*]|/reports/_index/overview[.]html)?|(sqs|kms):us-gov-west-1:[0-9]{12}:[a-z/-]+)$", resource)) || can(regex("^arn:aws-us-gov:sns:us-gov-west-1:[0-9]{12}:[a-z-]+$", resource)) || statement.Action == ["cloudwatch:GetMetricData"]],
         ]
       ]
     ]))
@@ -92,6 +92,27 @@ run "only_given_keys_are_used_and_only_through_s3_and_sqs" {
       ] if endswith(name, "/kms")
     ]))
     error_message = "another key, or use of a key other than through S3 and SQS"
+  }
+}
+
+run "the_metrics_read_one_object_and_the_webhook_none" {
+  command = plan
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.component["metrics/file_processing_s3"].policy).Statement : statement
+      ] == [{
+        Sid      = "ReadOverview"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["arn:aws-us-gov:s3:::etl-file-processing-client-etl/reports/_index/overview.html"]
+    }]
+    error_message = "the pod of metrics reaches more of the data bucket than the overview"
+  }
+
+  assert {
+    condition     = !contains(keys(aws_iam_policy.component), "gateway/file_processing_s3")
+    error_message = "the pod that the internet reaches has a policy for the data bucket"
   }
 }
 
