@@ -7,13 +7,12 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.ignored_files import file_to_look_at
+from etl_platform.deliveries.ignored_files import file_to_look_at, similar_name
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.routing import NO_CONTRACT
 from etl_platform.deliveries.waiting import WaitingDelivery
@@ -148,12 +147,5 @@ def _details(report: Report, required: Collection[str] = ()) -> dict[str, Any]:
 def _details_of_ignored(report: Report, contracts: Iterable[Contract]) -> dict[str, Any]:
     codes = [error.code for error in report.check.errors]
     names = [contract.physical_name for contract in contracts]
-    similar = _similar_name(object_keys.base_name(report.source.key), names) if NO_CONTRACT in codes else None
+    similar = similar_name(object_keys.base_name(report.source.key), names) if NO_CONTRACT in codes else None
     return {"errors": codes, **({"did_you_mean": similar} if similar else {})}
-
-
-def _similar_name(file_name: str, file_names: Collection[str]) -> str | None:
-    """The file name of a contract that resembles this one; capitals do not matter."""
-    folded = {name.casefold(): name for name in sorted(file_names)}
-    near = get_close_matches(file_name.casefold(), folded, 1, 0.6)
-    return folded[near[0]] if near else None

@@ -174,6 +174,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "config.AWS_ENDPOINT_URL is for an emulator; unset it, or set environment to dev (it is prod)",
     ),
     (
+        "staging",
+        {"config.GATEWAY_OVERVIEW_ACCESS": "X-Auth-Request-Email", "networkPolicies.enabled": False},
+        "config.GATEWAY_OVERVIEW_ACCESS is a proxy's header, so networkPolicies.enabled must be true",
+    ),
+    (
         "prod",
         {"config.GATEWAY_DEV_MODE": True},
         "config.GATEWAY_DEV_MODE is for an emulator; unset it, or set environment to dev (it is prod)",

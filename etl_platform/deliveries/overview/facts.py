@@ -47,6 +47,7 @@ class OverviewFacts:
         state: what is stuck, retried, overdue and ignored now.
         arrived: deliveries of the last 24 hours by outcome.
         refused: the newest first.
+        file_names: those of the contracts, to guess what an ignored file is.
         unreadable: reports that could not be read.
     """
 
@@ -57,6 +58,7 @@ class OverviewFacts:
     arrived: Mapping[str, int]
     refused: Sequence[RefusedNow]
     calendars: Sequence[DatasetCalendar]
+    file_names: Sequence[str]
     unreadable: Sequence[ReportError]
 
 
@@ -111,6 +113,7 @@ def read_facts(
             since=since,
             now=now,
         ),
+        [contract.physical_name for contract in contracts.values()],
         unreadable,
     )
 

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from etl_platform.deliveries.ignored_files import IgnoredFile, similar_name
 from etl_platform.deliveries.overview.calendar import TROUBLE, AgencyRow, Arrived, Cell, DatasetCalendar
 from etl_platform.deliveries.overview.facts import OverviewFacts
 from etl_platform.deliveries.overview.summaries import DeliverySummary
 from etl_platform.deliveries.overview.trends import trend
+from etl_platform.deliveries.routing import NO_CONTRACT
 from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.pages.html_document import html_document
 from etl_platform.object_keys import base_name
@@ -128,13 +130,19 @@ def _sections(facts: OverviewFacts) -> list[Section]:
                     one.agency or "",
                     base_name(one.version.key) or one.version.key,
                     f"{one.ignored_at:%Y-%m-%d %H:%M}",
-                    one.why,
+                    _why_ignored(one, facts.file_names),
                 )
                 for one in state.ignored
             ],
             "No file of the last seven days waits for a contract or another name.",
         ),
     ]
+
+
+def _why_ignored(file: IgnoredFile, file_names: Sequence[str]) -> str:
+    """The reason, and the contract whose files have a similar name."""
+    similar = similar_name(base_name(file.version.key), file_names) if file.why.startswith(NO_CONTRACT) else None
+    return f"{file.why}. Did you mean {similar}?" if similar else file.why
 
 
 def _section(anchor: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> Section:

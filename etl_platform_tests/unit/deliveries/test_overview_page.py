@@ -88,3 +88,8 @@ def test_each_id_is_unique_and_each_reference_has_its_target(page: str) -> None:
 def test_a_part_that_was_not_looked_at_is_not_called_good() -> None:
     ledger = OverviewLedger()
     assert "No file is overdue." not in Parts(overview_page(ledger.facts(state=Overview()))).text
+
+
+def test_an_ignored_file_whose_name_resembles_that_of_a_contract_is_named_so() -> None:
+    page = overview_page(OverviewLedger().facts(state=full_state(("Thngs.csv", "b", "add one", "d", "e"))))
+    assert "no_contract: add one. Did you mean things.csv?" in Parts(page).text
