@@ -53,6 +53,11 @@ def add(commands: Commands) -> None:
     erase.add_argument("--reason", metavar="R", default="", help="why, for the tombstone; name no person")
     add_note(erase)
     erase.add_argument("--execute", action="store_true", help="erase; without it, only list what would go")
+    erase.add_argument(
+        "--bypass-lock",
+        action="store_true",
+        help="erase also versions that the bucket's Object Lock (governance) keeps",
+    )
     add_formats(erase, "print one JSON document")
     erase.set_defaults(command=_erase)
 
@@ -66,7 +71,7 @@ def _erase(arguments: argparse.Namespace) -> int:
     configure_logs(settings.log_level)
     platform = Platform(settings)
     scope = _scope(arguments, platform)
-    eraser = Eraser(platform.store, platform.bucket, platform.intake.router())
+    eraser = Eraser(platform.store, platform.bucket, platform.intake.router(), bypass_lock=arguments.bypass_lock)
     found = _execute(eraser, scope, arguments, platform) if arguments.execute else _find(eraser, scope)
     with ProgressLine("looking through the events of Dagster"):
         events = _events(found, scope, platform, dry_run=not arguments.execute)

@@ -177,7 +177,7 @@ class LocalStore:
     def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
         return (StoredVersion(head, str(head.version_id), is_latest=True) for head in self.list(bucket, prefix))
 
-    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
+    def erase(self, bucket: str, versions: Sequence[StoredVersion], *, bypass_lock: bool = False) -> None:
         for version in versions:
             path = self._path(version.key)
             with _disk(f"delete {version.key}"), self._locked():

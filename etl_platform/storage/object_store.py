@@ -101,8 +101,12 @@ class ObjectStore(Protocol):
         """Everything that is stored, delete markers too, in key order."""
         ...
 
-    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
-        """Remove versions for good, unless they are gone already. AccessDeniedError if one is refused."""
+    def erase(self, bucket: str, versions: Sequence[StoredVersion], *, bypass_lock: bool = False) -> None:
+        """Remove versions for good, unless they are gone already. AccessDeniedError if one is refused.
+
+        Args:
+            bypass_lock: also those under an Object Lock in governance mode, which needs a permission of its own.
+        """
         ...
 
     def is_versioned(self, bucket: str) -> bool | None:

@@ -151,6 +151,24 @@ def test_a_second_erasure_finds_nothing_and_changes_nothing(
     assert stored(aws, platform.bucket) == after
 
 
+def test_versions_under_an_object_lock_are_erased_with_the_bypass_only(
+    aws: Clients, platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days: Any = {"Mode": "GOVERNANCE", "Days": 30}
+    lock: Any = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": days}}
+    aws.s3.put_object_lock_configuration(Bucket=platform.bucket, ObjectLockConfiguration=lock)
+    version = put(aws, platform.bucket, as_csv(officers(SECRET, 4)))
+    assert ingest(platform, version) == "accepted"
+
+    assert main(["erase", "--agency", AGENCY, "--by", "jane", "--execute"]) != 0
+    said = capsys.readouterr().err
+    assert "versions were not deleted, such as s3://" in said
+    assert keys_with(aws, platform.bucket, SECRET) != []
+
+    assert run(capsys, "erase", "--agency", AGENCY, "--by", "jane", "--execute", "--bypass-lock")[0] == 0
+    assert keys_with(aws, platform.bucket, SECRET) == []
+
+
 def test_a_deleted_source_file_is_erased_with_its_delete_marker(
     aws: Clients, platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -156,8 +156,8 @@ class SteppedStore:
     def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
         yield from self._step("stored_versions", prefix, lambda: list(self._store.stored_versions(bucket, prefix)))
 
-    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
-        self._step("erase", "", lambda: self._store.erase(bucket, versions))
+    def erase(self, bucket: str, versions: Sequence[StoredVersion], *, bypass_lock: bool = False) -> None:
+        self._step("erase", "", lambda: self._store.erase(bucket, versions, bypass_lock=bypass_lock))
 
     def is_versioned(self, bucket: str) -> bool | None:
         return self._step("is_versioned", "", lambda: self._store.is_versioned(bucket))

@@ -108,7 +108,7 @@ class MemoryStore:
                 head = replace(version.head, metadata={})
                 yield StoredVersion(head, str(head.version_id), place == 0, version.body is None)
 
-    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
+    def erase(self, bucket: str, versions: Sequence[StoredVersion], *, bypass_lock: bool = False) -> None:
         for version in versions:
             kept = self.objects[bucket, version.key]
             kept[:] = [one for one in kept if one.head.version_id != version.version_id]

@@ -52,10 +52,11 @@ class Eraser:
 
     Args:
         router: with the agencies as they are, and all contracts.
+        bypass_lock: remove also versions under an Object Lock in governance mode.
     """
 
-    def __init__(self, store: ObjectStore, bucket: str, router: Router) -> None:
-        self._store, self._bucket, self._router = store, bucket, router
+    def __init__(self, store: ObjectStore, bucket: str, router: Router, *, bypass_lock: bool = False) -> None:
+        self._store, self._bucket, self._router, self._bypass_lock = store, bucket, router, bypass_lock
         self._ledger, self._erased = Ledger(store, bucket), ErasedDeliveries(store, bucket)
         self._series = Series(store, bucket)
 
@@ -89,7 +90,8 @@ class Eraser:
             DeliverySummaries(self._store, self._bucket).forget(one.report for one in deliveries if one.report)
         stored = StoredObjects(self._store, self._bucket, finder).find(deliveries, buried=True)
         for start in range(0, len(stored), _BATCH):
-            self._store.erase(self._bucket, [one.version for one in stored[start : start + _BATCH]])
+            versions = [one.version for one in stored[start : start + _BATCH]]
+            self._store.erase(self._bucket, versions, bypass_lock=self._bypass_lock)
             progress("versions", min(start + _BATCH, len(stored)))
         return Erasure(deliveries, stored)
 

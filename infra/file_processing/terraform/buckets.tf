@@ -34,7 +34,7 @@ resource "aws_s3_bucket_versioning" "made" {
   }
 }
 
-# GOVERNANCE: who may s3:BypassGovernanceRetention can erase a version before its time. No component may.
+# GOVERNANCE: who may s3:BypassGovernanceRetention can erase a version before its time. People who erase may, no component.
 resource "aws_s3_bucket_object_lock_configuration" "made" {
   for_each = var.object_lock_days > 0 ? aws_s3_bucket.made : {}
 

@@ -26,6 +26,13 @@ locals {
       Resource = [for prefix in local.erased_prefixes : "${local.data_bucket_arn}/${prefix}*"]
     },
     {
+      # People only, with --bypass-lock: what contracts erase waits for the end of its lock.
+      Sid      = "BypassLock"
+      Effect   = "Allow"
+      Action   = "s3:BypassGovernanceRetention"
+      Resource = [for prefix in local.erased_prefixes : "${local.data_bucket_arn}/${prefix}*"]
+    },
+    {
       Sid      = "WriteTombstones"
       Effect   = "Allow"
       Action   = "s3:PutObject"

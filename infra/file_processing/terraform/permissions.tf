@@ -15,7 +15,7 @@ locals {
     # Runs of retention_job. Without erase_after_retention they list what is due.
     retention = {
       file_processing_s3 = local.data_statements["retention"]
-      erase              = [for statement in local.erase_statements : statement if var.erase_after_retention || !contains(["Erase", "WriteTombstones"], statement.Sid)]
+      erase              = [for statement in local.erase_statements : statement if !contains(var.erase_after_retention ? ["BypassLock"] : ["BypassLock", "Erase", "WriteTombstones"], statement.Sid)]
     }
   }
 
