@@ -66,7 +66,7 @@ def test_both_stacks_are_applied_planned_without_changes_and_destroyed(aws: tupl
     }
     assert outputs.keys() >= OUTPUTS
     assert outputs["image"] == IMAGE
-    assert len(set(outputs["role_arns"].values())) == 7
+    assert len(set(outputs["role_arns"].values())) == 8
     assert all(arn.startswith(f"arn:aws-us-gov:iam::{ACCOUNT}:role/") for arn in outputs["role_arns"].values())
     assert outputs["database_secret_arn"] is not None
     assert _notifications(client("s3")) == {"QueueConfigurations": ["theirs"], "TopicConfigurations": ["file-arrivals"]}
