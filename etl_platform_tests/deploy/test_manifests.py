@@ -169,7 +169,7 @@ def test_what_starts_and_feeds_runs_gets_room_on_a_node_before_them(rendered: Se
     assert (made["value"] > 0, made["globalDefault"]) == (True, False)
     classes = {pod.labels["app"]: pod.spec.get("priorityClassName") for pod in pods(rendered)}
     first = {app for app, name in classes.items() if name == made["metadata"]["name"]}
-    served = {f"file-processing-{name}" for name in ("sns", "metrics", "code", "daemon", "doctor")}
+    served = {f"file-processing-{name}" for name in ("sns", "metrics", "code", "daemon")}
     assert first - {"file-processing-ui"} == served
     # The official chart has no key for that of the webserver, which only shows.
     assert {name for app, name in classes.items() if app not in first} == {None}

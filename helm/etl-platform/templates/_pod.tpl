@@ -30,9 +30,9 @@ initContainers: {{- include "etl-platform.contractsInit" . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{- /* Work waits for room on a node, and gives it up: one-off Jobs, commands of people, checks before sending, and runs. */}}
+{{- /* Of what starts and feeds runs. All other pods wait for room on a node; `doctor` would end a run every five minutes. */}}
 {{- define "etl-platform.priority" -}}
-{{- if and .Values.priorityClass.create (not (has .component (list "run" "commands" "check"))) }}
+{{- if and .Values.priorityClass.create (has (.component | default "dagster") (list "dagster" "gateway" "metrics" "code")) }}
 priorityClassName: {{ include "etl-platform.priorityClass" . }}
 {{- end }}
 {{- end }}
