@@ -79,6 +79,30 @@ def test_files_of_one_partition_share_their_listings(hours: Workshop, files: int
     assert requests_of(hours, *keys) == requests
 
 
+def test_silver_is_listed_once_more_after_its_event_is_logged_and_no_file_is_asked_for_then(hours: Workshop) -> None:
+    """Whether a newer version came meanwhile is seen in that listing, so it must not be older than the event."""
+    events_at_listings, asked = list[int](), list[str]()
+
+    class Watched(NotedStore):
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            method = super().__getattr__(name)
+
+            def call(bucket: str, key: str, *arguments: Any, **how: Any) -> Any:
+                if key.startswith("silver/"):
+                    if name == "list":
+                        events_at_listings.append(len(hours.materializations("silver", "hours")))
+                    elif events_at_listings:
+                        asked.append(key)
+                return method(bucket, key, *arguments, **how)
+
+            return call if name in {"list", "head"} else method
+
+    hours.wrap_store = Watched
+    requests_of(hours, hours.drop("Hours.csv", b"officer_id\na\n"))
+    assert events_at_listings == [0, 1]
+    assert asked == []
+
+
 def test_the_rows_of_a_partition_are_counted_without_looking_at_its_objects(hours: Workshop) -> None:
     keys = [hours.drop(f"{number}/Hours.csv", f"officer_id\nb{number}\n".encode()) for number in range(10)]
     requests_of(hours, *keys)
