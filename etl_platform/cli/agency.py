@@ -167,7 +167,7 @@ def _rename(arguments: argparse.Namespace) -> int:
     rename = AgencyRename(platform.store, platform.bucket, old, new)
     with ProgressLine(f"moving the objects of {old}"):
         moved = counted(rename.move(), "object")
-    print(f"{moved} of {old} now under {new}; bronze and reports stay under {old} too")
+    print(f"moved {moved} of {old} to {new}; bronze and reports stay under {old} too")
     datasets = [dataset for dataset in rename.datasets() if dataset in platform.contracts]
     exit_code = _reprocess(platform, old, new, datasets, by)
     if overlays:

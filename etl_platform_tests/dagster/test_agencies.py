@@ -116,7 +116,7 @@ def test_a_renamed_agency_has_its_history_and_its_late_files_under_the_new_name(
     assert run(place, "reconcile_job").success
 
     assert main(["agency", "rename", AGENCY, "nm_abq"]) == 0
-    assert f"0 objects of {AGENCY} are now under nm_abq" in capsys.readouterr().out
+    assert f"moved 0 objects of {AGENCY} to nm_abq" in capsys.readouterr().out
 
 
 def test_a_rename_waits_until_the_new_name_has_the_overlays_of_the_old_one(
