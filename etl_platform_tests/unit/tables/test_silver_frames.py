@@ -55,7 +55,7 @@ def test_columns_are_chosen_in_the_order_given(bucket: Bucket) -> None:
 def test_an_unknown_column_or_dataset_is_an_error_that_names_the_known_ones(bucket: Bucket) -> None:
     with pytest.raises(TableError, match=r"things has no column sise; did you mean size"):
         read_silver(bucket.platform, "things", columns=["ident", "sise"])
-    with pytest.raises(TableError, match="thing: unknown dataset; choose one of things"):
+    with pytest.raises(TableError, match="thing: unknown dataset; did you mean things"):
         read_silver(bucket.platform, "thing")
 
 
