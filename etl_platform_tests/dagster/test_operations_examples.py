@@ -130,7 +130,7 @@ def test_commands_for_an_agency_without_deliveries_print_one_line(
     [
         (
             "replay --agency la_new_orleans --dataset trainig",
-            "--dataset trainig: unknown dataset; choose one of complaints,",
+            "--dataset trainig: unknown dataset; did you mean training?",
         ),
         ("replay --agency la_new_orleans --dataset training --delivery abc", "has no delivery abc of training"),
         ("replay --agency la_new_orleans --dataset training --corrections no.csv", "no.csv: no such file"),
@@ -139,7 +139,7 @@ def test_commands_for_an_agency_without_deliveries_print_one_line(
         ("quarantine --agency la_new_orleans --dataset training --out root", "exists already"),
         (
             "history --agency la_new_orleans --dataset trainig",
-            "--dataset trainig: unknown dataset; choose one of complaints,",
+            "--dataset trainig: unknown dataset; did you mean training?",
         ),
     ],
 )
