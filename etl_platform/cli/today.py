@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from etl_platform.cli.arguments import Commands, add_command
-from etl_platform.doctor import State
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
+from etl_platform.health_checks import State
 from etl_platform.object_keys import base_name
 from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from etl_platform.deliveries.arrival_counts import ArrivalCounts
     from etl_platform.deliveries.report import Report
     from etl_platform.deliveries.waiting import WaitingDelivery
-    from etl_platform.doctor import CheckResult
+    from etl_platform.health_checks import CheckResult
     from etl_platform.platform import Platform
 
 T = TypeVar("T")
@@ -131,7 +131,7 @@ def _parts(found: _Today) -> Iterator[str]:
     yield from _part("overdue:", found.overdue, _SHOWN, overdue, "etl-platform overdue")
     if found.is_well:
         yield "nothing is refused, stuck or overdue"
-    if unset := [one.name for one in found.places if one.state is State.NOT_SET]:
+    if unset := [one.name for one in found.places if one.state in {State.NOT_SET, State.UNKNOWN}]:
         yield lines_of([(f"not checked: {', '.join(unset)}; `etl-platform status --stuck` says why",)])
 
 
