@@ -92,6 +92,8 @@ class BucketSetup:
         """The answer, empty if nothing is configured."""
         from botocore.exceptions import BotoCoreError, ClientError
 
+        if bucket.startswith("arn:"):
+            return Finding("unknown: the bucket behind an access point is not asked", is_known=False)
         try:
             answer: Mapping[str, Any] = call(Bucket=bucket)
         except ClientError as error:

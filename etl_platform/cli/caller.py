@@ -17,7 +17,7 @@ class Caller:
 
     Attributes:
         arn: None if no AWS is used; ``user`` is the local user then.
-        note: what was typed after ``--by``.
+        note: what was typed after ``--by``, in one line. SQS refuses control characters.
     """
 
     arn: str | None
@@ -46,7 +46,8 @@ def identify_caller(settings: Settings, note: str = "") -> Caller:
     from etl_platform.aws.account import caller_arn
 
     arn = None if settings.local_s3_root else caller_arn(settings)
-    return Caller(arn, _user_name(), " ".join(note.split()))
+    printable = "".join(letter if letter.isprintable() else " " for letter in note)
+    return Caller(arn, _user_name(), " ".join(printable.split()))
 
 
 def short_name(by: str) -> str:

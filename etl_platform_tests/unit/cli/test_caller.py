@@ -24,7 +24,7 @@ def test_without_aws_the_caller_is_the_local_user(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("LOGNAME", "ana")
     settings = Settings(local_s3_root=tmp_path)
     assert str(identify_caller(settings)) == "ana"
-    assert str(identify_caller(settings, " court\norder ")) == "ana (court order)"
+    assert str(identify_caller(settings, " court\norder\x00 ")) == "ana (court order)"
     assert identify_caller(settings).arn is None
 
 

@@ -141,6 +141,12 @@ resource "aws_iam_role_policy" "sftp" {
         Condition = { StringLike = { "s3:prefix" = ["${var.source_prefix}${each.key}", "${var.source_prefix}${each.key}/*"] } }
       },
       {
+        Sid      = "AskRegion"
+        Effect   = "Allow"
+        Action   = "s3:GetBucketLocation"
+        Resource = local.data_bucket_arn
+      },
+      {
         Sid      = "Deliver"
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]

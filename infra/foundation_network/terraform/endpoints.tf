@@ -37,28 +37,52 @@ resource "aws_vpc_endpoint" "s3" {
   tags = { Name = "${var.name_prefix}-s3" }
 }
 
+data "aws_vpc_endpoint_service" "service" {
+  for_each = toset(var.interface_endpoints)
+
+  service_name = "com.amazonaws.${var.aws_region}.${each.key}"
+  service_type = "Interface"
+}
+
+locals {
+  # Only for identities of this account; their own policies say what they may do.
+  own_identities = {
+    Effect    = "Allow"
+    Principal = "*"
+    Action    = "*"
+    Resource  = "*"
+    Condition = { StringEquals = { "aws:PrincipalAccount" = data.aws_caller_identity.current.account_id } }
+  }
+
+  # A pod that takes its role has no identity yet.
+  taken_roles = {
+    Effect    = "Allow"
+    Principal = "*"
+    Action    = "sts:AssumeRoleWithWebIdentity"
+    Resource  = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/*"
+  }
+
+  endpoint_policies = {
+    for service in var.interface_endpoints : service => jsonencode({
+      Version   = "2012-10-17"
+      Statement = concat([local.own_identities], [for statement in [local.taken_roles] : statement if startswith(service, "sts")])
+    })
+  }
+}
+
 # Private DNS: the usual names of the services lead here, so nothing has to be set in pods.
 resource "aws_vpc_endpoint" "service" {
   for_each = toset(var.interface_endpoints)
 
   vpc_id              = aws_vpc.this.id
-  service_name        = "com.amazonaws.${var.aws_region}.${each.key}"
+  service_name        = data.aws_vpc_endpoint_service.service[each.key].service_name
   vpc_endpoint_type   = "Interface"
   subnet_ids          = [for subnet in aws_subnet.private : subnet.id]
   security_group_ids  = [aws_security_group.endpoints.id]
   private_dns_enabled = true
 
-  # Only for identities of this account; their own policies say what they may do.
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = "*"
-      Action    = "*"
-      Resource  = "*"
-      Condition = { StringEquals = { "aws:PrincipalAccount" = data.aws_caller_identity.current.account_id } }
-    }]
-  })
+  # Some services take no policy.
+  policy = data.aws_vpc_endpoint_service.service[each.key].vpc_endpoint_policy_supported ? local.endpoint_policies[each.key] : null
 
   tags = { Name = "${var.name_prefix}-${each.key}" }
 }

@@ -76,6 +76,7 @@ run "an_agency_writes_into_its_own_folder_only" {
       for statement in jsondecode(aws_iam_role_policy.sftp["nc_durham"].policy).Statement : statement.Sid => [statement.Effect, statement.Action, statement.Resource]
       } == {
       ListOwnFolder = ["Allow", "s3:ListBucket", "arn:aws-us-gov:s3:::etl-file-processing-client-etl"]
+      AskRegion     = ["Allow", "s3:GetBucketLocation", "arn:aws-us-gov:s3:::etl-file-processing-client-etl"]
       Deliver       = ["Allow", ["s3:PutObject", "s3:AbortMultipartUpload"], "arn:aws-us-gov:s3:::etl-file-processing-client-etl/from_client/nc_durham/*"]
       ThroughS3     = ["Allow", ["kms:GenerateDataKey", "kms:Decrypt"], [aws_kms_key.data.arn]]
     }

@@ -12,6 +12,11 @@ mock_provider "aws" {
     override_during = plan
     defaults        = { account_id = "111122223333" }
   }
+
+  mock_data "aws_vpc_endpoint_service" {
+    override_during = plan
+    defaults        = { vpc_endpoint_policy_supported = true }
+  }
 }
 
 run "file_processing_and_load_balancers_find_the_network_by_its_tags" {
@@ -111,6 +116,16 @@ run "services_are_reached_without_the_internet" {
       && jsondecode(endpoint.policy).Statement[0].Condition.StringEquals["aws:PrincipalAccount"] == "111122223333"
     ])
     error_message = "an endpoint has another name, or serves other accounts"
+  }
+
+  assert {
+    condition = {
+      for service, endpoint in aws_vpc_endpoint.service : service => jsondecode(endpoint.policy).Statement[1]
+      if length(jsondecode(endpoint.policy).Statement) > 1
+      } == {
+      sts = { Effect = "Allow", Principal = "*", Action = "sts:AssumeRoleWithWebIdentity", Resource = "arn:aws-us-gov:iam::111122223333:role/*" }
+    }
+    error_message = "pods cannot take their roles, or more than that is open"
   }
 
   assert {
