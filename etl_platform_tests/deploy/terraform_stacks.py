@@ -17,7 +17,7 @@ from etl_platform_tests.deploy.tools import OWN, terraform_mirror, tool
 
 NETWORK, PROCESSING = "foundation_network", "file_processing"
 REGION = "us-gov-west-1"
-_WITHIN_S = 400
+_WITHIN_S = 600
 
 # The provider asks virtual hosts for buckets otherwise, and no name server knows those of moto.
 _PATH_STYLE = """
