@@ -12,11 +12,11 @@ from pathlib import Path
 
 from etl_platform.application_db.database import ApplicationDatabase
 from etl_platform.aws.bucket_setup import BucketSetup, Finding, queue_arn
+from etl_platform.aws.health_checks import Check, Pass
 from etl_platform.aws.queue import Queue
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.output.plain_text import counted
 from etl_platform.errors import AccessDeniedError
-from etl_platform.health_checks import Check, Pass
 from etl_platform.object_keys import ATTACHMENTS
 from etl_platform.queue_work.queues import QUEUES
 from etl_platform.settings import Settings

@@ -15,7 +15,7 @@ from etl_platform.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etl_platform.health_checks import CheckResult
+    from etl_platform.aws.health_checks import CheckResult
 
 
 def add(commands: Commands) -> None:
@@ -30,8 +30,8 @@ def add(commands: Commands) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
+    from etl_platform.aws.health_checks import State, run_checks
     from etl_platform.doctor import ExternalSystems
-    from etl_platform.health_checks import State, run_checks
 
     settings = load_settings()
     with ProgressLine("asking every system"):

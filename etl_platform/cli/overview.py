@@ -74,11 +74,11 @@ def _summary(facts: "OverviewFacts") -> str:
 
 def _state(platform: "Platform", now: datetime, agency: str | None) -> "Overview":
     """What is stuck, retried, overdue and ignored now; with an agency, the files of others are left out."""
+    from etl_platform.aws.health_checks import State, run_checks
     from etl_platform.cli.stuck import stuck_checks
     from etl_platform.deliveries import stuck
     from etl_platform.deliveries.overview.facts import overdue_now
     from etl_platform.deliveries.overview.state import Overview
-    from etl_platform.health_checks import State, run_checks
 
     settings, store, bucket = platform.settings, platform.store, platform.bucket
     checks = [check for check in stuck_checks(settings) if check.name not in _SECTIONS]

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from etl_platform.aws.health_checks import Check, CheckResult, Pass, State, run_checks
 from etl_platform.deliveries import stuck
 from etl_platform.doctor import with_short_timeouts
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table
 from etl_platform.engine.output.terminal_table import lines_of
 from etl_platform.errors import TransientError
-from etl_platform.health_checks import Check, CheckResult, Pass, State, run_checks
 from etl_platform.progress import ProgressLine
 from etl_platform.queue_work.queues import QUEUES, WorkQueue
 from etl_platform.settings import Settings

@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from etl_platform.aws.health_checks import State
 from etl_platform.cli.arguments import Commands, add_command
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
-from etl_platform.health_checks import State
 from etl_platform.object_keys import base_name
 from etl_platform.progress import ProgressLine
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
+    from etl_platform.aws.health_checks import CheckResult
     from etl_platform.cli.overdue import ExpectedFile
     from etl_platform.deliveries.arrival_counts import ArrivalCounts
     from etl_platform.deliveries.report import Report
     from etl_platform.deliveries.waiting import WaitingDelivery
-    from etl_platform.health_checks import CheckResult
     from etl_platform.platform import Platform
 
 T = TypeVar("T")

@@ -21,10 +21,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from etl_platform.aws.bucket_setup import BucketSetup
+from etl_platform.aws.health_checks import Check, CheckResult, Pass, State, run_checks
 from etl_platform.cli.main import main
 from etl_platform.doctor import ExternalSystems
 from etl_platform.errors import TransientError
-from etl_platform.health_checks import Check, CheckResult, Pass, State, run_checks
 from etl_platform.local.http_server import serve_in_thread
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
@@ -297,7 +297,7 @@ def test_a_system_that_never_answers_does_not_hide_the_others_or_delay_the_exit(
         url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"
         hangs = replace(settings, database_url=url, dagster_home=dagster_home, dagster_postgres_url=url)
         program = (
-            "from etl_platform.doctor import *; from etl_platform.health_checks import *\n"
+            "from etl_platform.doctor import *; from etl_platform.aws.health_checks import *\n"
             "from etl_platform.settings import load_settings\n"
             "for found in run_checks(ExternalSystems(load_settings()).checks(), '', 30):\n"
             "    print(found.name, found.state, found.detail)"

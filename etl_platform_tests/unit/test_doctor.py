@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
+from etl_platform.aws.health_checks import CheckResult, State, run_checks
 from etl_platform.doctor import ExternalSystems
-from etl_platform.health_checks import CheckResult, State, run_checks
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import CONTRACTS
 
