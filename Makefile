@@ -44,7 +44,7 @@ demo: setup ## Run the whole intake path on sample files and print what became o
 	@exec $(BIN)/python -m etl_platform.local demo
 
 dev: setup ## The same stack with the Dagster UI on http://127.0.0.1:3000, until Ctrl-C; KEEP=1 keeps its state
-	@exec $(BIN)/python -m etl_platform.local dev $(if $(KEEP),--keep)
+	@exec $(BIN)/python -m etl_platform.local dev $(if $(KEEP),--keep) $(if $(UI_PORT),--ui-port $(UI_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 drop: setup ## Drop one file into the running dev stack: make drop FILE=path AGENCY=nm_albuquerque
 	@exec $(BIN)/python -m etl_platform.local drop "$$FILE" --agency "$$AGENCY"

@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     dev.add_argument(
         "--keep", action="store_true", help="keep bucket, queues and history in .local/kept for the next --keep"
     )
+    dev.add_argument("--ui-port", type=int, default=3000, metavar="PORT", help="of Dagster's UI [3000]")
+    dev.add_argument("--emulator-port", type=int, default=4566, metavar="PORT", help="of the AWS emulator [4566]")
     dev.set_defaults(run=_dev)
     drop = commands.add_parser(
         "drop", help="upload one file into the running dev stack", epilog=_EPILOG, formatter_class=layout
@@ -75,14 +77,14 @@ def _dev(arguments: argparse.Namespace) -> int:
     from etl_platform.local.dev import run_dev
 
     try:
-        run_dev(keep=arguments.keep)
+        run_dev(keep=arguments.keep, ui_port=arguments.ui_port, emulator_port=arguments.emulator_port)
     except KeyboardInterrupt:
         print("Stopped.", flush=True)
     return 0
 
 
 def _drop(arguments: argparse.Namespace) -> int:
-    from etl_platform.local.dev import UI_PORT, drop
+    from etl_platform.local.dev import drop, runs_page
 
     if not arguments.file:
         arguments.parser.error("FILE is empty: make drop FILE=path AGENCY=nm_albuquerque")
@@ -92,19 +94,19 @@ def _drop(arguments: argparse.Namespace) -> int:
         arguments.parser.error(f"FILE: {arguments.file!r} does not exist")
     key = drop(Path(arguments.file), arguments.agency, arguments.key)
     print(f"Uploaded as {key}")
-    print(f"Watch its run:  http://127.0.0.1:{UI_PORT}/runs")
+    print(f"Watch its run:  {runs_page()}")
     print("Its outcome:    .venv/bin/etl-platform status")
     return 0
 
 
 def _drop_email(arguments: argparse.Namespace) -> int:
-    from etl_platform.local.dev import UI_PORT, drop_email
+    from etl_platform.local.dev import drop_email, runs_page
 
     if arguments.count < 0:
         arguments.parser.error("--count takes a whole number from 0")
     sent = drop_email(arguments.count, poison=arguments.poison)
     print(f"Sent {sent} messages to the email queue")
-    print(f"Watch their run:  http://127.0.0.1:{UI_PORT}/runs")
+    print(f"Watch their run:  {runs_page()}")
     return 0
 
 

@@ -21,9 +21,12 @@ KEPT = Path(".local/kept")
 UI_PORT = 3000
 EMULATOR_PORT = 4566
 _SOURCE_PREFIX = "from_client/"
+_UI_PORT_NAME = "UI_PORT"
 
 
-def run_dev(project: Path = REPOSITORY, *, keep: bool = False) -> None:
+def run_dev(
+    project: Path = REPOSITORY, *, keep: bool = False, ui_port: int = UI_PORT, emulator_port: int = EMULATOR_PORT
+) -> None:
     """Run until KeyboardInterrupt.
 
     Args:
@@ -34,15 +37,18 @@ def run_dev(project: Path = REPOSITORY, *, keep: bool = False) -> None:
         SettingsError: a setting is wrong.
     """
     env_file, settings = project / DEV_STACK_ENV, load_settings()
-    for port, use in ((UI_PORT, "Dagster's UI"), (EMULATOR_PORT, "the AWS emulator")):
-        _require_free(port, use)
+    for port, use, option in (
+        (ui_port, "Dagster's UI", "UI_PORT"),
+        (emulator_port, "the AWS emulator", "EMULATOR_PORT"),
+    ):
+        _require_free(port, use, option)
     kept = project / KEPT
     is_continued = keep and kept.exists()
     stack = Stack(
         project / ".local",
         dagster_home=kept / "dagster" if keep else project / ".dagster",
         emulator_state=kept / "aws" if keep else None,
-        port=EMULATOR_PORT,
+        port=emulator_port,
         project=project,
         postgres_url=settings.dagster_postgres_url,
         application=seeded_rows(),
@@ -54,10 +60,10 @@ def run_dev(project: Path = REPOSITORY, *, keep: bool = False) -> None:
     print("Starting the AWS emulator and Dagster …", flush=True)
     try:
         with stack:
-            write_env_file(env_file, stack.connection_settings)
+            write_env_file(env_file, {**stack.connection_settings, _UI_PORT_NAME: str(ui_port)})
             if not is_continued:
                 _upload_weekly_files(stack, datetime.now(UTC).date())
-            url = stack.start_ui(UI_PORT)
+            url = stack.start_ui(ui_port)
             print(_welcome(url, _start_gateway(stack, settings.port), stack, kept=keep), flush=True)
             try:
                 while True:
@@ -124,12 +130,18 @@ def _running(project: Path) -> dict[str, str]:
     return connection
 
 
-def _require_free(port: int, use: str) -> None:
+def runs_page(project: Path = REPOSITORY) -> str:
+    """The page of the UI that lists the runs of the running dev stack."""
+    return f"http://127.0.0.1:{read_env_file(project / DEV_STACK_ENV).get(_UI_PORT_NAME, UI_PORT)}/runs"
+
+
+def _require_free(port: int, use: str, option: str) -> None:
     try:
         listen_on_loopback(port).close()
     except LocalStackError as error:
         raise LocalStackError(
-            f"{error}: {use} needs this port. Find the program that uses it with: ss -ltnp 'sport = :{port}'"
+            f"{error}: {use} needs this port. Choose another with: make dev {option}={port + 1}. "
+            f"Find the program that uses it with: ss -ltnp 'sport = :{port}'"
         ) from error
 
 
