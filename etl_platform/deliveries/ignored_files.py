@@ -3,11 +3,10 @@
 Companions of a file, files that systems add, transfers in progress and folder markers are expected; they never wait.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from difflib import get_close_matches
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
@@ -55,13 +54,6 @@ def without_ingested(reports: Iterable[Report]) -> list[Report]:
         return ignored.delivery_id in deliveries or (at is not None and at > ignored.attempt.ended_at)
 
     return [report for report in reports if report.outcome is not Outcome.IGNORED or not is_finished(report)]
-
-
-def similar_name(file_name: str, file_names: Collection[str]) -> str | None:
-    """The file name of a contract that resembles this one; capitals do not matter."""
-    folded = {name.casefold(): name for name in sorted(file_names)}
-    near = get_close_matches(file_name.casefold(), folded, 1, 0.6)
-    return folded[near[0]] if near else None
 
 
 class IgnoredFiles:

@@ -6,16 +6,20 @@ from difflib import get_close_matches
 _MAX_LIST = 400
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is written most like this one; capitals do not matter."""
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is written most like this one; capitals do not matter.
+
+    Args:
+        cutoff: the least similarity, from 0 to 1, as ``difflib`` measures it.
+    """
     folded = {one.casefold(): one for one in sorted(known)}
-    close = get_close_matches(name.casefold(), folded, 1)
+    close = get_close_matches(name.casefold(), folded, 1, cutoff)
     return folded[close[0]] if close else None
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """``; did you mean …?`` to end a message with; empty if no known name is like it."""
-    close = nearest(name, known)
+    close = nearest(name, known, cutoff)
     return f"; did you mean {close}?" if close and close != name else ""
 
 

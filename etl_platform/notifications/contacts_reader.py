@@ -6,12 +6,12 @@ The fields are explained in docs/operate/contacts.md.
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from etl_platform.engine.contract.located_yaml import Located, Where, load_located
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.notifications.channel import RESERVED
 from etl_platform.notifications.contacts import Contact, When
 from etl_platform.notifications.delivery_event import EventKind
@@ -139,9 +139,7 @@ class _Reader:
     def _one_of(self, value: Any, allowed: Collection[str], here: Where) -> str:
         if value not in allowed:
             names = [name for name in allowed if name]
-            near = get_close_matches(str(value), names, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names) or 'none: there is none'}"
-            raise self._document.error(f"{value!r} is unknown; {hint}", *here)
+            raise self._document.error(f"{value!r} is unknown{did_you_mean_or_all(str(value), names)}", *here)
         return str(value)
 
     def _check_names(self, data: Any, here: Where, needed: set[str], optional: set[str]) -> None:
@@ -150,8 +148,7 @@ class _Reader:
         known = needed | optional
         for name in data:
             if name not in known:
-                near = get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(known))}"
-                raise self._document.error(f"unknown field {name}; {hint}", *here, name)
+                hint = did_you_mean_or_all(name, sorted(known))
+                raise self._document.error(f"unknown field {name}{hint}", *here, name)
         if missing := sorted(needed - data.keys()):
             raise self._document.error(f"missing: {', '.join(missing)}", *here)

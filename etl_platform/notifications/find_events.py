@@ -12,11 +12,12 @@ from typing import Any
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.ignored_files import file_to_look_at, similar_name
+from etl_platform.deliveries.ignored_files import file_to_look_at
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.routing import NO_CONTRACT
 from etl_platform.deliveries.waiting import WaitingDelivery
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.near_names import nearest
 from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
 
 _MOST_NAMED = 20
@@ -147,5 +148,5 @@ def _details(report: Report, required: Collection[str] = ()) -> dict[str, Any]:
 def _details_of_ignored(report: Report, contracts: Iterable[Contract]) -> dict[str, Any]:
     codes = [error.code for error in report.check.errors]
     names = [contract.physical_name for contract in contracts]
-    similar = similar_name(object_keys.base_name(report.source.key), names) if NO_CONTRACT in codes else None
+    similar = nearest(object_keys.base_name(report.source.key), names) if NO_CONTRACT in codes else None
     return {"errors": codes, **({"did_you_mean": similar} if similar else {})}

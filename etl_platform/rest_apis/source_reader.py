@@ -5,7 +5,6 @@ The fields are explained in docs/onboard/api.md.
 
 import re
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from etl_platform.engine.contract.file_names import choose_contract
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number, load_located
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.rest_apis.source import (
     ApiResource,
     ApiSource,
@@ -170,9 +170,8 @@ class _Reader:
         if contract is None and name in self.in_error:
             raise self.document.error(f"the contract of {name} is in error: {self.in_error[name]}", *here, "dataset")
         if contract is None:
-            near = get_close_matches(name, self.contracts, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(self.contracts))}"
-            raise self.document.error(f"unknown dataset {name!r}; {hint}", *here, "dataset")
+            hint = did_you_mean_or_all(name, sorted(self.contracts))
+            raise self.document.error(f"unknown dataset {name!r}{hint}", *here, "dataset")
         self._refuse_other_formats(contract, here)
         file_name = object_keys.base_name(contract.physical_name)
         if choose_contract(self.contracts.values(), file_name) is not contract:
@@ -276,9 +275,8 @@ class _Reader:
             raise self.document.error("must be a mapping of names to values", *here)
         for name in data:
             if name not in needed | allowed:
-                near = get_close_matches(name, needed | allowed, 1)
-                hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(needed | allowed))}"
-                raise self.document.error(f"unknown field {name}; {hint}", *here, name)
+                hint = did_you_mean_or_all(name, sorted(needed | allowed))
+                raise self.document.error(f"unknown field {name}{hint}", *here, name)
         if missing := sorted(needed - data.keys()):
             raise self.document.error(f"missing: {', '.join(missing)}", *here)
         return data

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl_platform.deliveries.ignored_files import IgnoredFile, similar_name
+from etl_platform.deliveries.ignored_files import IgnoredFile
 from etl_platform.deliveries.overview.calendar import TROUBLE, AgencyRow, Arrived, Cell, DatasetCalendar
 from etl_platform.deliveries.overview.facts import OverviewFacts
 from etl_platform.deliveries.overview.summaries import DeliverySummary
 from etl_platform.deliveries.overview.trends import trend
 from etl_platform.deliveries.routing import NO_CONTRACT
+from etl_platform.engine.near_names import nearest
 from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.pages.html_document import html_document
 from etl_platform.object_keys import base_name
@@ -141,7 +142,7 @@ def _sections(facts: OverviewFacts) -> list[Section]:
 
 def _why_ignored(file: IgnoredFile, file_names: Sequence[str]) -> str:
     """The reason, and the contract whose files have a similar name."""
-    similar = similar_name(base_name(file.version.key), file_names) if file.why.startswith(NO_CONTRACT) else None
+    similar = nearest(base_name(file.version.key), file_names) if file.why.startswith(NO_CONTRACT) else None
     return f"{file.why}. Did you mean {similar}?" if similar else file.why
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
+from etl_platform.engine.near_names import nearest
 
 _DAYS = {"h": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "m": 31.0, "month": 31.0}
 _DAYS |= {"y": 366.0, "yr": 366.0, "year": 366.0}
@@ -69,9 +69,8 @@ def read_cadence(document: Located) -> Cadence | None:
     for index, entry in enumerate(document.data.get("slaProperties") or []):
         name, here = entry["property"], ("slaProperties", index)
         if name not in _READ:
-            close = get_close_matches(name.casefold(), _READ, 1, 0.8)
-            if close:
-                raise document.error(f"property {name!r} is unknown; did you mean {close[0]}?", *here)
+            if close := nearest(name, _READ, 0.8):
+                raise document.error(f"property {name!r} is unknown; did you mean {close}?", *here)
             continue
         if field := next((field for field in ("schedule", "scheduler", "valueExt") if field in entry), None):
             message = f"{name} takes a value and a unit, and no {field}; remove it"

@@ -1,9 +1,9 @@
 """Whether a contract's ``status`` puts it in force. No files."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from etl_platform.engine.contract.located_yaml import Located
+from etl_platform.engine.near_names import nearest
 
 NOT_IN_FORCE = frozenset({"proposed", "draft", "retired"})
 _IN_FORCE = frozenset({"active", "deprecated"})
@@ -19,8 +19,8 @@ def read_status(document: Located) -> str:
     status = str("active" if written is None else written).strip().lower()
     if status in NOT_IN_FORCE | _IN_FORCE:
         return status
-    if close := get_close_matches(status, sorted(NOT_IN_FORCE | _IN_FORCE), 1, 0.75):
-        raise document.error(f"status {written!r} is unknown; did you mean {close[0]}?", "status")
+    if close := nearest(status, NOT_IN_FORCE | _IN_FORCE, 0.75):
+        raise document.error(f"status {written!r} is unknown; did you mean {close}?", "status")
     return status
 
 

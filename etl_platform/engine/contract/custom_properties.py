@@ -4,12 +4,12 @@ The standard allows every custom property, so one that is misspelt, misplaced or
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from etl_platform.engine.contract.located_yaml import Located, Where
 from etl_platform.engine.contract.two_digit_years import PIVOT
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.near_names import nearest
 
 SHORT_ROWS = ("pad", "quarantine")
 PII_GATE, PII_GATES = "piiGate", ("remark", "reject")
@@ -97,8 +97,8 @@ def _refuse_ours(document: Located, name: str, known: frozenset[str], where: Whe
     if levels:
         message = f"custom property {name!r} belongs to a {' or a '.join(levels)}; move it there"
         raise document.error(message, *where)
-    if close := get_close_matches(name, (known or OURS) - {name}, 1, 0.8):
-        raise document.error(f"custom property {name!r} is unknown; did you mean {close[0]}?", *where)
+    if close := nearest(name, (known or OURS) - {name}, 0.8):
+        raise document.error(f"custom property {name!r} is unknown; did you mean {close}?", *where)
 
 
 def _check_value(document: Located, name: str, value: Any, where: Where) -> None:

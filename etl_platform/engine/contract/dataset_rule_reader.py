@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Set
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +9,7 @@ from etl_platform.engine.contract.dataset_rules import OPERATORS, DatasetRule, M
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
 from etl_platform.engine.contract.model import NAME
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.near_names import nearest
 
 NULL_METRICS = frozenset({"nullValues", "missingValues"})
 _OF_OTHER_TYPES = ("engine", "implementation", "query", "rule")
@@ -68,7 +68,7 @@ def read_dataset_rules(document: Located, columns: Mapping[str, str], taken: Set
 
 @lru_cache(1_000)
 def _resembles_freshness(name: str) -> bool:
-    return bool(get_close_matches(name.casefold(), ["freshness"], 1, 0.8))
+    return nearest(name, ["freshness"], 0.8) is not None
 
 
 class _Reader:

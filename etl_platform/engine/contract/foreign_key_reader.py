@@ -5,7 +5,6 @@ A reference names a dataset and a column (``officer_detail.officer_id``), or the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,6 +14,7 @@ from etl_platform.engine.contract.foreign_keys import ForeignKey, Reference
 from etl_platform.engine.contract.located_yaml import Located, Where
 from etl_platform.engine.contract.model import Column
 from etl_platform.engine.errors import ContractError, ErrorList
+from etl_platform.engine.near_names import did_you_mean_or_all
 
 _FORMS = "dataset.column or schema/<id>/properties/<id>"
 
@@ -91,15 +91,10 @@ def column_named(reference: Reference, columns: Sequence[Column], at: ContractEr
     found = [column for column in columns if reference.by_id and column.id == reference.column]
     found += [column for column in columns if column.name == reference.column]
     if not found:
-        message = f"{dataset} has no column {reference.column!r}{_did_you_mean(reference.column, columns)}"
+        hint = did_you_mean_or_all(reference.column, (column.name for column in columns))
+        message = f"{dataset} has no column {reference.column!r}{hint}"
         raise ContractError(message, path=at.path, line=at.line)
     return found[0]
-
-
-def _did_you_mean(name: str, columns: Sequence[Column]) -> str:
-    names = [column.name for column in columns]
-    close = get_close_matches(name, names, 1)
-    return f"; did you mean {close[0]}?" if close else f"; choose one of {', '.join(names)}"[:400]
 
 
 def _listed(value: Any) -> list[str]:

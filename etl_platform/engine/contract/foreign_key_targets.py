@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import PurePath
 
 from etl_platform.engine.contract.foreign_key_reader import column_named
 from etl_platform.engine.contract.foreign_keys import ForeignKey, Reference
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError, ErrorList
+from etl_platform.engine.near_names import did_you_mean_or_all
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,7 @@ def _waits_for(reference: Reference, set_aside: Sequence[SetAside]) -> str:
 
 def _unknown(reference: Reference, good: Collection[Contract], at: ContractError) -> str:
     names = sorted(one.dataset for one in good)
-    close = get_close_matches(reference.dataset, names, 1)
-    hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}"[:400]
+    hint = did_you_mean_or_all(reference.dataset, names)
     place = f" in {reference.file}" if reference.file else ""
-    message = f"relationship to {reference.text}: there is no dataset {reference.dataset}{place}; {hint}"
+    message = f"relationship to {reference.text}: there is no dataset {reference.dataset}{place}{hint}"
     raise ContractError(message, path=at.path, line=at.line)

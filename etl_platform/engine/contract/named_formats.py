@@ -3,9 +3,8 @@
 Dates and times have patterns instead (``values/formats.py``).
 """
 
-from difflib import get_close_matches
-
 from etl_platform.engine.contract.model import ColumnType
+from etl_platform.engine.near_names import nearest
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*\.?"
@@ -75,6 +74,6 @@ def format_problem(name: str, kind: ColumnType) -> str | None:
     if name in _MOMENTS and kind is ColumnType.STRING:
         return f"format {name} belongs to logicalType: {_MOMENTS[name]}; declare that type, without this format"
     owner = next((other for other, known in _NAMES.items() if name in known), None)
-    close = get_close_matches(name, names, 1, 0.6)
-    hint = f"it belongs to logicalType: {owner}" if owner else f"did you mean {close[0]}?" if close else None
+    close = nearest(name, names)
+    hint = f"it belongs to logicalType: {owner}" if owner else f"did you mean {close}?" if close else None
     return f"format {name!r} is not known for logicalType {kind}; {hint or 'use ' + ', '.join(names)}"

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ from etl_platform.engine.contract.located_yaml import Located
 from etl_platform.engine.contract.reading_overrides import FILE_SERVERS
 from etl_platform.engine.contract.unquoted_values import is_misread, misread, misread_values
 from etl_platform.engine.errors import ContractError, ErrorList
+from etl_platform.engine.near_names import did_you_mean
 
 API_VERSIONS = ("v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0")
 """Those before v3.1.0 are read as v3.1.0, which has other names for some of their fields."""
@@ -138,9 +138,8 @@ def _explained(error: Any) -> str:
         return f"the field {field} is missing; add it{_old_rule(value) if field == 'metric' else ''}"
     if error.kind.name == "enum":
         # The library's own message names two of the allowed values and counts the others.
-        close = get_close_matches(str(value), map(str, error.kind.options), 1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        return f"{value!r} is not one of {', '.join(map(str, error.kind.options))}"[:600] + hint
+        options = [str(option) for option in error.kind.options]
+        return f"{value!r} is not one of {', '.join(options)}"[:600] + did_you_mean(str(value), options)
     if len(path) > 1 and path[-2] == "quality" and isinstance(value, dict):
         given = [name for name in OPERATORS if name in value]
         if len(given) != 1 and value.get("type", "library") in ("library", "sql"):
@@ -175,8 +174,7 @@ def _instead_of(document: Located, where: Sequence[str | int], field: str, custo
         for part in where:
             entry = entry[part]
         return _old_rule(entry) or "; name a metric"
-    close = get_close_matches(field, _field_names() | set(custom), 1, 0.8)
-    return f"; did you mean {close[0]}?" if close and close[0] != field else ""
+    return did_you_mean(field, _field_names() | set(custom), 0.8)
 
 
 @cache

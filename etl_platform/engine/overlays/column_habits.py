@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from etl_platform.engine.contract.located_yaml import Located, Where
@@ -10,6 +9,7 @@ from etl_platform.engine.contract.model import Column, ColumnType, Contract, fol
 from etl_platform.engine.contract.overlay import ColumnOverlay
 from etl_platform.engine.contract.two_digit_years import PIVOT, has_two_digit_year
 from etl_platform.engine.errors import ErrorList
+from etl_platform.engine.near_names import did_you_mean
 from etl_platform.engine.overlays.fields import (
     COLUMN_FIELDS,
     cell_text,
@@ -226,8 +226,5 @@ def _unknown_meaning(column: Column, meaning: str) -> str | None:
     fold_case = str.upper if column.case == "upper" else fold_case
     if not allowed or fold_case(meaning) in map(fold_case, allowed):
         return None
-    close = get_close_matches(meaning, allowed, 1)
-    hint = (
-        f"did you mean {close[0]}?" if close else f"use {', '.join(allowed[:12])}{', …' if len(allowed) > 12 else ''}"
-    )
-    return f"{meaning!r} is not a value of the contract; {hint}"
+    choice = f"; use {', '.join(allowed[:12])}{', …' if len(allowed) > 12 else ''}"
+    return f"{meaning!r} is not a value of the contract{did_you_mean(meaning, allowed) or choice}"

@@ -1,7 +1,6 @@
 """The fields of an overlay: their names, what they take, and why others are refused. Structure only."""
 
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from etl_platform.engine.contract.custom_properties import LIKE_LAST_TIME, OURS
@@ -10,6 +9,7 @@ from etl_platform.engine.contract.rule_reader import COLUMN_FIELDS as OPTIONS
 from etl_platform.engine.contract.two_digit_years import PIVOT
 from etl_platform.engine.contract.unquoted_values import is_misread, misread
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.engine.reading.characters.unusual_characters import clean_text, has_lost
 
 TOP_FIELDS = (
@@ -45,9 +45,7 @@ def unknown_fields(
             place = "under a column" if name in COLUMN_FIELDS else "at the top of the overlay"
             yield document.error(f"{name} belongs {place}; move it there", *where)
         else:
-            close = get_close_matches(name, known, 1, 0.7)
-            hint = f"did you mean {close[0]}?" if close else f"use {', '.join(known)}"
-            yield document.error(f"an overlay has no field {name!r} here; {hint}", *where)
+            yield document.error(f"an overlay has no field {name!r} here{did_you_mean_or_all(name, known)}", *where)
 
 
 def text(document: Located, value: Any, *where: str | int) -> str:

@@ -6,12 +6,12 @@ Each is read when a file of its agency needs it, so a thousand contracts load as
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError, UsageError
+from etl_platform.engine.near_names import did_you_mean, nearest
 from etl_platform.engine.overlays.add_synonyms import add_synonyms
 from etl_platform.engine.overlays.overlay_reader import apply_overlay
 
@@ -49,11 +49,8 @@ def for_agency(contract: Contract, agency: str) -> Contract:
 def why_without(contract: Contract, agency: str) -> str:
     """Which file an agency does not have, and an agency of a similar name that has it."""
     path = overlay_path(contract, agency)
-    others = {
-        other.casefold(): other for other in agencies_of(list_overlays(path.parents[2])).get(contract.dataset, [])
-    }
-    close = get_close_matches(agency.casefold(), others, 1)
-    return f"there is no file {path}" + (f"; did you mean {others[close[0]]}?" if close else "")
+    others = agencies_of(list_overlays(path.parents[2])).get(contract.dataset, [])
+    return f"there is no file {path}{did_you_mean(agency, others)}"
 
 
 def _name(path: Path) -> str:
@@ -149,8 +146,8 @@ def unused_overlays(overlays: Iterable[Path], datasets: Iterable[str]) -> Iterat
             hint = f"; write {name}" if _is_partition(name) else ""
             message = f"{path.parent.name!r} is not the name of a partition{hint}"
         elif path.stem not in known:
-            close = get_close_matches(path.stem, sorted(known), 1)
-            hint = f"did you mean {close[0]}{_SUFFIX}?" if close else "name the file after its dataset"
+            close = nearest(path.stem, known)
+            hint = f"did you mean {close}{_SUFFIX}?" if close else "name the file after its dataset"
             message = f"there is no contract of the dataset {path.stem!r}; {hint}"
         else:
             continue

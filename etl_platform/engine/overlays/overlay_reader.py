@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +19,7 @@ from etl_platform.engine.contract.model import Column, Contract
 from etl_platform.engine.contract.overlay import EVERY_COLUMN, Overlay
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, delimiter_problem, encoding_problem
 from etl_platform.engine.errors import ErrorList
+from etl_platform.engine.near_names import did_you_mean_or_all
 from etl_platform.engine.overlays.column_habits import (
     ColumnOverlayReader,
     meanings,
@@ -194,9 +194,8 @@ class _Reader:
             return
         if name in known:
             raise self.document.error(f"{name} is derived, so no file has it; remove it", "columns", name)
-        close = get_close_matches(name, in_file, 1)
-        hint = f"did you mean {close[0]}?" if close else f"use {', '.join(in_file)}"
-        raise self.document.error(f"the contract has no column {name!r}; {hint}", "columns", name)
+        hint = did_you_mean_or_all(name, in_file)
+        raise self.document.error(f"the contract has no column {name!r}{hint}", "columns", name)
 
 
 def _days(time: timedelta) -> str:

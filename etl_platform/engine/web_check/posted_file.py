@@ -3,7 +3,6 @@
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from etl_platform.engine.check_output import CheckedFile, facts_of
 from etl_platform.engine.contract.model import Contract, usual_file_name
 from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.engine.ignored_names import ignored_name
+from etl_platform.engine.near_names import nearest
 from etl_platform.engine.overlays.overlay_folder import partition_name
 from etl_platform.engine.web_check.file_form import RefusedPostError
 
@@ -96,7 +96,7 @@ def _contract(posted: PostedFile, contracts: CheckContracts) -> Contract:
         raise RefusedPostError(422, "contract_error", message) from None
     if chosen is None:
         datasets = sorted(contracts.folder.good)
-        close = next(iter(get_close_matches(posted.dataset, datasets, 1)), "")
+        close = nearest(posted.dataset, datasets) or ""
         hint = f"Did you mean {close}?" if close else f"Choose one of {', '.join(datasets)}."[:400]
         raise RefusedPostError(404, "unknown_dataset", f"There is no dataset {posted.dataset}. {hint}", close)
     return chosen
@@ -107,7 +107,8 @@ def _close_dataset(name: str, contracts: Iterable[Contract]) -> str | None:
     names = {
         text.partition(".")[0].casefold(): one.dataset for one in contracts for text in (one.dataset, one.physical_name)
     }
-    return next((names[close] for close in get_close_matches(stem, names, 1)), None)
+    close = nearest(stem, names)
+    return names[close] if close else None
 
 
 def verdict_page(verdict: Verdict, *, back: str, receipt: str | None = None, workbook: Path | None = None) -> str:
