@@ -135,6 +135,7 @@ def _add_dictionary(group: Commands) -> None:
     )
     command.add_argument("datasets", metavar="DATASET", nargs="*", help="such as officer_detail [all in force]")
     command.add_argument("--html", type=Path, metavar="OUT", required=True, help="the page to write")
+    command.add_argument("--agency", metavar="A", help="the sender, whose own headers and formats the page has")
     command.set_defaults(command=_dictionary)
 
 
@@ -247,11 +248,14 @@ def _template(arguments: argparse.Namespace) -> int:
 def _dictionary(arguments: argparse.Namespace) -> int:
     from etl_platform.engine.check_arguments import require_target
     from etl_platform.engine.contract_folder import read_folder
+    from etl_platform.engine.overlays.overlay_folder import for_agency, partition_name
     from etl_platform.engine.pages.dictionary_page import dictionary_page
 
     require_target("--html", arguments.html, ".html")
     folder = read_folder(load_settings().contracts_dir)
     contracts = [folder.named(name) for name in arguments.datasets or folder.good]
+    if arguments.agency:
+        contracts = [for_agency(contract, partition_name(arguments.agency)) for contract in contracts]
     arguments.html.write_text(dictionary_page(contracts), "utf-8")
     print(f"{arguments.html}: {counted(len(contracts), 'dataset')}")
     return GOOD

@@ -11,11 +11,12 @@ from etl_platform.deliveries.history import DeliveryHistory
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import why
 from etl_platform.deliveries.waiting import WaitingDelivery
+from etl_platform.engine.corrections import RowChanges
 from etl_platform.engine.output.table_formats import Table
 from etl_platform.notifications.notices import Notice
 from etl_platform.object_keys import base_name
 
-_MESSAGES_SHOWN = 600
+_MESSAGES_SHOWN, _RULES_SHOWN = 600, 3
 _RESULT = ("outcome", "rows", "quarantined", "contract", "by", "superseded by", "replayed")
 
 
@@ -79,12 +80,16 @@ def print_unreadable(errors: Sequence[Exception]) -> None:
 
 def changes_text(report: Report) -> str:
     """How many rows a replay changed."""
-    if report.changes is None:
-        return ""
-    rows = report.changes.rows
+    return "" if report.changes is None else row_changes_text(report.changes.rows)
+
+
+def row_changes_text(rows: RowChanges) -> str:
+    """How many rows changed, and which rules those break that were good."""
+    broken = {rule for row in rows.lines if row.before is None and row.after for rule in row.after.split(";")}
+    rules = sorted(broken)[:_RULES_SHOWN] + ["…"] * (len(broken) > _RULES_SHOWN)
     counts = (
         (rows.now_good, "good now"),
-        (rows.now_bad, "bad now"),
+        (rows.now_bad, f"bad now ({', '.join(rules)})" if rules else "bad now"),
         (rows.other_reasons, "bad for other reasons"),
     )
     return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no row changed"

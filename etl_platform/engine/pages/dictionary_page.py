@@ -67,11 +67,12 @@ def _entry(contract: Contract) -> DatasetEntry:
 
 
 def _facts(contract: Contract) -> list[tuple[str, str]]:
-    limit = contract.max_rejected_percent
+    limit, overlay = contract.max_rejected_percent, contract.overlay
     return [
         ("File", usual_file_name(contract.physical_name)),
         ("Also named", ", ".join(contract.file_patterns)),
         ("One row is", contract.grain),
         ("Version", contract.version),
         ("Refused as a whole above", f"{limit:g} % of wrong rows" if limit is not None else ""),
+        ("Read as you write it", "; ".join((*overlay.settings, *overlay.meaning_texts)) if overlay else ""),
     ]

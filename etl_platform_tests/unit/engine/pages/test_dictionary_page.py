@@ -1,6 +1,7 @@
 """The data dictionary: each column with its rules, and texts of contracts that cannot break out of it."""
 
 from etl_platform.engine.contract_folder import load_contracts
+from etl_platform.engine.overlays.overlay_reader import apply_overlay
 from etl_platform.engine.pages.dictionary_page import dictionary_page
 from etl_platform_tests.unit.engine.pages.page_parts import ATTACKS, Parts
 from etl_platform_tests.unit.engine.pages.test_html_page import CONTRACT
@@ -16,6 +17,14 @@ def test_each_column_has_its_meaning_and_its_rules() -> None:
         "Must not be false: size < 9",
     ):
         assert wanted in shown
+
+
+def test_the_dictionary_of_an_agency_has_its_own_formats() -> None:
+    source = "columns: {size: {decimals: comma}, day: {formats: [d.M.yyyy]}}"
+    contract = contract_of([text("ident"), text("size", logicalType="number"), text("day", logicalType="date")])
+    shown = Parts(dictionary_page([apply_overlay(contract, source, "o.yaml", "o.yaml")])).text
+    assert "day must be a date (d.M.yyyy)." in shown
+    assert "Read as you write it size: numbers have a decimal comma" in shown
 
 
 def test_the_dictionary_of_all_contracts_leads_to_each() -> None:
