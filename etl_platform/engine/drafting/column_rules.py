@@ -10,7 +10,7 @@ from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.drafting.column_names import is_code_name, is_key_name
 from etl_platform.engine.drafting.draft_text import DraftColumn
 from etl_platform.engine.drafting.file_columns import SharedColumn
-from etl_platform.engine.drafting.personal_columns import classify, is_attribute, looks_personal
+from etl_platform.engine.drafting.personal_columns import classify, is_attribute, looks_personal, may_be_births
 from etl_platform.engine.drafting.value_rules import (
     allowed_values,
     are_periods,
@@ -106,7 +106,8 @@ def with_rules(column: Column, facts: SharedFacts, profile: tuple[Any, Any], tod
         profile: its least and greatest value, as a profile shows them.
     """
     personal = classify(facts.name, facts.values)
-    hidden = personal is not None or looks_personal(facts.name, facts.values)
+    births = personal is None and may_be_births(facts.name, facts.values, today)
+    hidden = personal is not None or births or looks_personal(facts.name, facts.values)
     column = replace(
         column,
         required=_is_required(facts),
@@ -121,6 +122,8 @@ def with_rules(column: Column, facts: SharedFacts, profile: tuple[Any, Any], tod
         evidence.append(f"absent in {_labels(facts.absent)}")
     if personal:
         evidence.append(f"{personal.classification}: {personal.reason}")
+    elif births:
+        evidence.append("may be birth dates, so no value is shown here; if they are, write classification: restricted")
     elif hidden:
         evidence.append("may name persons, so no value is shown here")
     column = _with_bounds(column, facts, profile, today, hidden=hidden)

@@ -7,6 +7,7 @@ into a draft.
 import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from datetime import date
 
 from etl_platform.engine.column_words import words
 from etl_platform.engine.drafting.word_lists import (
@@ -30,6 +31,7 @@ from etl_platform.engine.drafting.word_lists import (
     THINGS,
     WHOLE_NAMES,
 )
+from etl_platform.engine.privacy import birth_dates
 from etl_platform.engine.privacy.column_judgement import personal_kinds
 from etl_platform.engine.privacy.personal_forms import PersonalKind
 from etl_platform.engine.privacy.personal_words import BIRTHS
@@ -88,6 +90,17 @@ def looks_personal(name: str, counts: Mapping[str, int]) -> bool:
     if found & (NAMES | FREE_TEXTS) or _ends_in_role(words(name)):
         return True
     return _share(counts, _is_last_first) > _HALF or _given_names(counts) > _SOME_NAMES
+
+
+def may_be_births(name: str, counts: Mapping[str, int], today: date) -> bool:
+    """Whether a column that is not named so has dates that are distributed like those of births."""
+    if not birth_dates.may_be_births([name]):
+        return False
+    texts = _sample(counts)
+    days = birth_dates.days_of(texts, today.year)
+    if len(days) < max(birth_dates.LEAST_DATES, len(texts) * _MOST):
+        return False
+    return birth_dates.are_birth_dates(days, today.toordinal() - date(1970, 1, 1).toordinal())
 
 
 def is_attribute(name: str) -> bool:

@@ -383,3 +383,12 @@ def test_a_workbook_is_drafted_from_the_sheet_with_the_table(tmp_path: Path) -> 
         ("date", "date"),
     ]
     assert "Drafted from the sheet Data of Stops.xlsx, and not from About" in comments(draft)
+
+
+def test_dates_that_are_distributed_like_births_are_noted_and_not_shown(tmp_path: Path) -> None:
+    born = [date(1950 + year, 1 + year % 12, 1 + year % 28) for year in range(56)]
+    rows = [f"{day:%m/%d/%Y},{day.replace(year=2026):%m/%d/%Y}" for day in born]
+    draft, contract = drafted(csv_file(tmp_path / "Things.csv", "subj_ref,noted", rows))
+    text = comments(draft)
+    assert text.count("may be birth dates") == 1
+    assert contract.column("subj_ref").classification is None
