@@ -82,6 +82,8 @@ def _history(arguments: argparse.Namespace) -> int:
         whole_history_table(by_key).print_csv()
     elif by_key or not unreadable:
         print(_text(by_key, notices) if by_key else _nothing(arguments, near_agency(agency, platform)))
+        if arguments.delivery and by_key and not notices:
+            print(f"\n{_nobody_notified(platform)}")
     return BAD if unreadable else GOOD
 
 
@@ -145,6 +147,15 @@ def _text(by_key: "dict[tuple[str, str], list[DeliveryHistory]]", notices: "Sequ
 
     tables = [f"{dataset}: {key}\n{history_table(deliveries)}" for (dataset, key), deliveries in by_key.items()]
     return "\n\n".join([*tables, *([str(notified_table(notices))] if notices else [])])
+
+
+def _nobody_notified(platform: "Platform") -> str:
+    if platform.channels:
+        return "nobody was notified of this file"
+    return (
+        "nobody was notified of this file: there is no channel; set DELIVERY_EVENTS_TOPIC_ARN, "
+        f"or write {platform.contacts_file}"
+    )
 
 
 def _nothing(arguments: argparse.Namespace, near: str) -> str:

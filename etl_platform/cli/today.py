@@ -2,8 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _SHOWN, _ARRIVALS_SHOWN, _WHY_SHOWN = 5, 12, 600
 """So many lines of each part, so that all parts are on one screen."""
+_ONE_TYPO = 0.88
+"""The similarity of two names of usual length that are a letter or two apart."""
 
 
 def add(commands: Commands) -> None:
@@ -52,6 +54,8 @@ class _Today:
     overdue: "Sequence[ExpectedFile]"
     places: "Sequence[CheckResult]"
     unreadable: Sequence[Exception]
+    misspelt: Mapping[str, str] = field(default_factory=dict)
+    """Agencies whose first file came today, with the agency that is probably meant."""
 
     @property
     def stuck(self) -> "list[CheckResult]":
@@ -60,7 +64,7 @@ class _Today:
 
     @property
     def is_well(self) -> bool:
-        return not (self.refused or self.failed or self.stuck or self.overdue or self.unreadable)
+        return not (self.refused or self.failed or self.stuck or self.overdue or self.unreadable or self.misspelt)
 
 
 def _today(arguments: argparse.Namespace) -> int:
@@ -100,7 +104,34 @@ def _look(platform: "Platform", now: datetime) -> _Today:
         [one for one in expected_files(platform, now) if one.timeliness.overdue],
         check_places(platform.settings),
         unreadable,
+        _misspelt(platform, {one.partition for one in reports if one.dataset is not None}, now, began),
     )
+
+
+def _misspelt(
+    platform: "Platform", today: "Iterable[tuple[str, str]]", now: datetime, began: datetime
+) -> dict[str, str]:
+    """The agencies whose first report is of today, and that are named almost like one which sent files before them."""
+    from etl_platform import object_keys
+    from etl_platform.deliveries.last_deliveries import LastDeliveries
+    from etl_platform.engine.near_names import nearest
+
+    sent, register = LastDeliveries(platform.store, platform.bucket, now).partitions(), platform.agency_register.read()
+    agencies = {agency for _, agency in sent if register.is_active(agency)}
+
+    def written(agency: str) -> Iterator[datetime]:
+        for prefix in (object_keys.report_prefix(dataset, name) for dataset, name in sent if name == agency):
+            yield from (head.last_modified for head in platform.store.list(platform.bucket, prefix))
+
+    def is_new_beside(agency: str, meant: str) -> bool:
+        # An agency with years of reports has one on the first page of its listing that is old enough.
+        if any(at < began for at in written(agency)):
+            return False
+        first = min(written(agency), default=now)
+        return any(at < first for at in written(meant))
+
+    near = {agency: nearest(agency, agencies - {agency}, _ONE_TYPO) for _, agency in today if agency in agencies}
+    return {agency: meant for agency, meant in sorted(near.items()) if meant and is_new_beside(agency, meant)}
 
 
 def _is_refused(report: "Report") -> bool:
@@ -123,6 +154,13 @@ def _parts(found: _Today) -> Iterator[str]:
     yield lines_of([(title,)])
     yield from _part("", found.arrivals, _ARRIVALS_SHOWN, _arrivals_table, "etl-platform today --csv")
     yield from _part("refused:", found.refused, _SHOWN, _refused_table, "etl-platform status")
+    if found.misspelt:
+        yield "new agencies, perhaps misspelt:\n" + lines_of(
+            [
+                (name, f"its first file came today; if it is {meant}: `etl-platform agency rename {name} {meant}`")
+                for name, meant in found.misspelt.items()
+            ]
+        )
     failed = partial(waiting_table, now=found.now)
     yield from _part("failed, and not done yet:", found.failed, _SHOWN, failed, "etl-platform status")
     if found.stuck:
@@ -192,4 +230,5 @@ def _document(found: _Today) -> dict[str, Any]:
         "failed": [record.to_json() for record in found.failed],
         "stuck": [place_document(one) for one in found.stuck],
         "overdue": list(map(overdue_document, found.overdue)),
+        "misspelt_agencies": dict(found.misspelt),
     }

@@ -79,10 +79,15 @@ def _upload_weekly_files(stack: Stack, today: date) -> None:
     """Put nine weeks of files of two agencies into the bucket, so that there are trends to look at."""
     with provision.open_clients(stack.emulator.endpoint_url) as aws:
         for _, files in groupby(weekly_files(today), lambda file: file.monday):
+            keys: set[str] = set()
             for file in files:
                 key = f"{_SOURCE_PREFIX}{file.path}"
+                # S3 has the time of an object in whole seconds. A file sent again is newer than the refused one, and a
+                # file is compared with those that came before.
+                if key in keys:
+                    time.sleep(1)
                 aws.s3.put_object(Bucket=stack.resources.bucket, Key=key, Body=file.content)
-            # S3 has the time of an object in whole seconds, and a file is compared with those that came before.
+                keys.add(key)
             time.sleep(1)
 
 

@@ -156,7 +156,8 @@ def _refused(
 ) -> list[DeliverySummary]:
     """The files whose last version is refused, the newest first; of longer ago the last one of each partition."""
     newest: dict[tuple[str, str, str], DeliverySummary] = {}
-    for one in sorted(deliveries, key=lambda it: it.arrived_at):
+    # S3 has whole seconds; versions of the same second are in the order in which they were processed.
+    for one in sorted(deliveries, key=lambda it: (it.arrived_at, it.ended_at)):
         if one.outcome != "superseded":
             newest[one.dataset, one.agency, one.file] = one
     found = [one for one in newest.values() if one.outcome == "rejected"]

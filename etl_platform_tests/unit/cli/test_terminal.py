@@ -153,6 +153,13 @@ def test_the_day_as_json_has_every_part(ids: dict[str, str], monkeypatch: pytest
     assert sum(sum(one["outcomes"].values()) for one in found["arrivals"]) == 3
 
 
+def test_the_history_of_one_file_states_that_nobody_was_notified_without_a_channel(
+    ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = printed("history --delivery {last}", ids, monkeypatch, io.StringIO())
+    assert "nobody was notified of this file: there is no channel; set DELIVERY_EVENTS_TOPIC_ARN" in text
+
+
 def test_a_day_without_anything_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_S3_ROOT", str(tmp_path))
     out = io.StringIO()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -200,3 +201,13 @@ def test_a_report_that_cannot_be_read_is_named_and_hides_no_other() -> None:
     facts = ledger.facts()
     assert [key in str(error) for error in facts.unreadable] == [True]
     assert states(facts)[-1] == "came"
+
+
+@pytest.mark.parametrize("accepted_first", [True, False])
+def test_of_two_versions_of_one_second_the_one_processed_last_decides_whether_the_file_is_refused(
+    accepted_first: bool,
+) -> None:
+    ledger, at = OverviewLedger(), NOW - DAY
+    for later, code in enumerate(["", "missing_column"] if accepted_first else ["missing_column", ""]):
+        ledger.put("a", at, code=code, ended_at=at + timedelta(seconds=later))
+    assert len(ledger.facts().refused) == accepted_first
