@@ -98,7 +98,9 @@ def _partitions(arguments: argparse.Namespace, platform: "Platform") -> tuple[st
     if report is None:
         raise UsageError(f"--delivery {arguments.delivery}: unknown delivery; `etl-platform history --agency` has them")
     if report.dataset is None:
-        raise UsageError(f"--delivery {arguments.delivery} was ignored; `etl-platform show` has the reason")
+        raise UsageError(
+            f"--delivery {arguments.delivery} was ignored, nobody was notified; `etl-platform show` has the reason"
+        )
     dataset, agency = report.partition
     return agency, [dataset]
 
