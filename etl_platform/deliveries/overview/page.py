@@ -72,72 +72,65 @@ def _about(facts: OverviewFacts) -> list[tuple[str, str]]:
 
 
 def _sections(facts: OverviewFacts) -> list[Section]:
-    state, now = facts.state, facts.made_at
-    overdue = state.overdue.files if state.overdue else ()
+    stuck = [(one.text, one.remedy) for one in facts.state.obstacles]
     return [
-        _section(
-            "stuck",
-            "Stuck",
-            ("What", "To do"),
-            [(one.text, one.remedy) for one in state.obstacles],
-            "Nothing is stuck.",
-        ),
-        _section(
-            "refused",
-            "Refused now",
-            ("Agency", "Dataset", "File", "Why"),
-            [
-                (
-                    one.summary.agency,
-                    one.summary.dataset,
-                    ", ".join(filter(None, (one.file, f"{one.summary.arrived_at:%Y-%m-%d %H:%M}"))),
-                    one.why,
-                    f"etl-platform show {one.summary.delivery_id}",
-                )
-                for one in facts.refused
-            ],
-            "No file is refused.",
-        ),
-        _section(
-            "overdue",
-            "Overdue",
-            ("Agency", "Dataset", "Why"),
-            [(one.agency, one.dataset, one.why) for one in overdue],
-            "No file is overdue." if state.overdue else "Overdue files were not looked for.",
-        ),
-        _section(
-            "retried",
-            "Failed, and tried again",
-            ("Agency", "Dataset", "File", "Since", "Next", "Why"),
-            [
-                (
-                    one.agency,
-                    one.dataset,
-                    base_name(one.source.key),
-                    f"{one.since:%Y-%m-%d %H:%M}",
-                    one.next_try(now),
-                    one.history,
-                )
-                for one in state.failed
-            ],
-            "No delivery waits for another try.",
-        ),
-        _section(
-            "ignored",
-            "Not recognised",
-            ("Agency", "File", "Ignored", "Why"),
-            [
-                (
-                    one.agency or "",
-                    base_name(one.version.key) or one.version.key,
-                    f"{one.ignored_at:%Y-%m-%d %H:%M}",
-                    _why_ignored(one, facts.file_names),
-                )
-                for one in state.ignored
-            ],
-            "No file of the last seven days waits for a contract or another name.",
-        ),
+        _section("stuck", "Stuck", ("What", "To do"), stuck, "Nothing is stuck."),
+        _refused(facts),
+        _overdue(facts),
+        _retried(facts),
+        _not_recognised(facts),
     ]
+
+
+def _refused(facts: OverviewFacts) -> Section:
+    rows = [
+        (
+            one.summary.agency,
+            one.summary.dataset,
+            ", ".join(filter(None, (one.file, f"{one.summary.arrived_at:%Y-%m-%d %H:%M}"))),
+            one.why,
+            f"etl-platform show {one.summary.delivery_id}",
+        )
+        for one in facts.refused
+    ]
+    return _section("refused", "Refused now", ("Agency", "Dataset", "File", "Why"), rows, "No file is refused.")
+
+
+def _overdue(facts: OverviewFacts) -> Section:
+    overdue = facts.state.overdue
+    rows = [(one.agency, one.dataset, one.why) for one in (overdue.files if overdue else ())]
+    empty = "No file is overdue." if overdue else "Overdue files were not looked for."
+    return _section("overdue", "Overdue", ("Agency", "Dataset", "Why"), rows, empty)
+
+
+def _retried(facts: OverviewFacts) -> Section:
+    header = "Agency", "Dataset", "File", "Since", "Next", "Why"
+    rows = [
+        (
+            one.agency,
+            one.dataset,
+            base_name(one.source.key),
+            f"{one.since:%Y-%m-%d %H:%M}",
+            one.next_try(facts.made_at),
+            one.history,
+        )
+        for one in facts.state.failed
+    ]
+    return _section("retried", "Failed, and tried again", header, rows, "No delivery waits for another try.")
+
+
+def _not_recognised(facts: OverviewFacts) -> Section:
+    rows = [
+        (
+            one.agency or "",
+            base_name(one.version.key) or one.version.key,
+            f"{one.ignored_at:%Y-%m-%d %H:%M}",
+            _why_ignored(one, facts.file_names),
+        )
+        for one in facts.state.ignored
+    ]
+    empty = "No file of the last seven days waits for a contract or another name."
+    return _section("ignored", "Not recognised", ("Agency", "File", "Ignored", "Why"), rows, empty)
 
 
 def _why_ignored(file: IgnoredFile, file_names: Sequence[str]) -> str:
