@@ -341,7 +341,9 @@ def test_a_contract_may_be_named_by_path_or_dataset(capsys: pytest.CaptureFixtur
 def test_contract_check_accepts_the_shipped_contracts(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "contract", "check")
     assert (code, err) == (0, "")
-    assert len([line for line in out.splitlines() if not line.startswith("  for people only: ")]) == 6
+    # A contract that is added needs no change here.
+    named = [line.partition(":")[0] for line in out.splitlines() if not line.startswith("  ")]
+    assert {Path(name).name for name in named} >= {path.name for path in CONTRACTS.glob("*.odcs.yaml")}
     assert call(capsys, "contract", "check", str(CONTRACTS / "training.odcs.yaml"))[0] == 0
 
 
