@@ -98,7 +98,7 @@ def _given_token(request: Request) -> bytes:
 
 
 def _with_age(page: StoredPage, now: datetime) -> bytes:
-    """The page; an old one says so on top, because nobody compares its time with a clock."""
+    """The page; an old one has a warning on top."""
     hours = (now - page.written_at) // timedelta(hours=1)
     if now - page.written_at <= _OLD_AFTER:
         return page.content

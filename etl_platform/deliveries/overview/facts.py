@@ -76,7 +76,7 @@ def read_facts(
     """Read what the overview shows of one agency, or of all active ones.
 
     Args:
-        state: what is stuck, retried, overdue and ignored now; who calls knows the queues and Dagster.
+        state: what is stuck, retried, overdue and ignored now; the caller reads it from the queues and Dagster.
 
     Raises:
         ReportError: the report of a last delivery cannot be read.

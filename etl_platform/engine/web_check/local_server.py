@@ -208,4 +208,4 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name of the base class
-        """The names of files are nobody's business."""
+        """Nothing: a file's name may be personal."""

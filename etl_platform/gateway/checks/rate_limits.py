@@ -15,7 +15,7 @@ class RateLimit:
         self._uses: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait_s(self, key: str, now: float) -> float:
-        """Seconds until the key may be used again; 0 if it may be used now. This is no use."""
+        """Seconds until the key may be used again; 0 if it may be used now. Counts nothing."""
         uses = self._recent(key, now)
         return uses[0] + self._seconds - now if len(uses) >= self._most else 0.0
 
