@@ -347,7 +347,11 @@ class Intake:
             path = Path(folder) / "start"
             path.write_bytes(start)
             fits = fitting_contract(path, self._contracts.values())
-        return why if fits is None else replace(why, message=f"{why.message}; {fits.hint()}")
+        return (
+            why
+            if fits is None
+            else replace(why, message=f"{why.message}; {fits.hint(object_keys.base_name(version.key))}")
+        )
 
     def arrival(self, dataset: str, agency: str, delivery_id: str) -> Report:
         """The report of a delivery whose bytes are in bronze.

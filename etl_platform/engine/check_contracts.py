@@ -83,7 +83,7 @@ class CheckContracts:
             raise NotADeliveryError("contract_error", f"{name} would wait for its contract: {contract.error}")
         if contract is None:
             fits = fitting_contract(path, good.values())
-            problem = f"no contract matches the file name {name}" + (f"; {fits.hint()}" if fits else "")
+            problem = f"no contract matches the file name {name}" + (f"; {fits.hint(name)}" if fits else "")
             advice = f"name one with --contract ({', '.join(good)}) or look at the file with --profile-only"
             raise NotADeliveryError("no_contract", problem, advice, fits.contract.dataset if fits else None)
         return self.of_agency(contract)

@@ -17,6 +17,8 @@ HEAD_BYTES = 1 << 20
 """The start of a file in which its header is looked for; a workbook must be whole, so larger ones have no hint."""
 _LEAST_COLUMNS, _LEAST_LIKE, _LEAST_LACKING = 2, 4, 5
 """Columns that a contract and a header must share: by name, with other names, and if required ones are lacking."""
+_WORKBOOKS = frozenset({".xlsx", ".xls"})
+"""Endings that stay when the file is renamed."""
 _LEAST_SHARE, _LEAST_REQUIRED, _LEAST_LEAD = 0.5, 0.5, 0.1
 """Shares of the file's columns and of the required ones, and by how much the next contract must fit less."""
 _COMPARED = 10
@@ -74,9 +76,11 @@ class HeaderFit:
     def _required_share(self) -> float:
         return 1 - len(self.lacking) / self.required if self.required else 1.0
 
-    def hint(self) -> str:
+    def hint(self, file_name: str) -> str:
         """What people read about a file that fits this contract by its columns alone."""
-        named = f"rename it, such as to {self.contract.physical_name}, or have its name added to the contract"
+        usual, suffix = PurePosixPath(self.contract.physical_name), PurePosixPath(file_name).suffix
+        name = usual.with_suffix(suffix) if suffix.lower() in _WORKBOOKS else usual
+        named = f"rename it, such as to {name}, or have its name added to the contract"
         if self.is_exact:
             return f"its columns fit {self.contract.dataset}: {named}"
         found = f"it has {self.known} of the columns of {self.contract.dataset}"

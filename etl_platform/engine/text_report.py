@@ -80,7 +80,9 @@ def remark_lines(dialect: FileDialect) -> list[str]:
     if dialect.ragged_rows:
         rows = counted(dialect.ragged_rows, "row")
         lines.append(f"  {rows} without the cells of the header, or with a stray quote")
-    lines += [f"  left out line {_place(line.line, line.member)}: {line.text}" for line in dialect.dropped]
+    for line in dialect.dropped:
+        text = line.text.replace("\t", " ")  # between the cells of a sheet
+        lines.append(f"  left out line {_place(line.line, line.member)}: {text}")
     lines += [f"  {_CLEANED.get(cells.what, cells.what)} in {_cells(cells)}" for cells in dialect.cleaned]
     if dialect.spanning_rows:
         lines.append(f"  {counted(dialect.spanning_rows, 'row')} over several lines, with a line break in quotes")

@@ -9,6 +9,7 @@ from etl_platform.engine.problem_table import column_hint
 from etl_platform.engine.result import Example, FileError
 
 _LINES_SHOWN = 3
+_HEADER_CODES = frozenset({"missing_column", "no_header_match"})
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ def steps(facts: PageFacts) -> list[Step]:
     """What to do, most important first."""
     if facts.our_fault:
         return [Step("Nothing. The data team corrects the cause and reads the file again."), *_errors(facts)]
-    found = [*_errors(facts), *_repairs(facts), *_warnings(facts)]
-    if facts.outcome in {"accepted", "rejected"} and (facts.result.errors or facts.result.quarantined_rows):
+    renames = list(_renames(facts))
+    found = [*_errors(facts), *_repairs(facts), *renames, *_warnings(facts)]
+    to_correct = facts.result.errors or facts.result.quarantined_rows or renames
+    if facts.outcome in {"accepted", "rejected"} and to_correct:
         again = "Send the whole file again" if facts.is_sent else "Check the file again, then send all of it"
         found.append(Step(f"{again}, under the name {facts.file}."))
     return found or [Step("Nothing." if facts.is_sent else "Nothing. The file can be sent.")]
@@ -85,6 +88,13 @@ def _repair(facts: PageFacts, reason: str) -> str:
     lines = lines_text(facts.result.examples.get(reason, ()))
     parts = (rule_sentence(facts, reason), column_hint(facts.result, reason), f"{lines}." if lines else "")
     return " ".join(filter(None, parts))
+
+
+def _renames(facts: PageFacts) -> Iterator[Step]:
+    """Columns that are not taken, perhaps for their name alone. Errors of the header already name them."""
+    if facts.result.columns and not {error.code for error in facts.result.errors} & _HEADER_CODES:
+        for rename in facts.result.columns.renames:
+            yield Step(f"The column {rename.header} is not taken. If it is {rename.column}, give it that name.")
 
 
 def _warnings(facts: PageFacts) -> Iterator[Step]:

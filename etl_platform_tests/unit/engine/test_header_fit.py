@@ -70,11 +70,18 @@ def test_the_hint_names_the_columns_under_other_names_and_those_that_would_be_mi
     header = ["OfcrNbr", "course_name", "category", "CompletionDt", "hours", "score"]
     fit = fit_of(tmp_path, header, [["A1", "First aid", "Medical", "2025-01-05", "8", "90"]] * 3)
     assert fit is not None
-    assert fit.hint() == (
+    assert fit.hint("x17.csv") == (
         "did you mean training? it has 4 of the columns of training, and CompletionDt may be completed_on, OfcrNbr may "
         "be officer_id; course_code would be missing; if so, rename it, such as to Training.csv, or have its name "
         "added to the contract"
     )
+
+
+def test_a_workbook_keeps_its_ending_in_the_name_that_the_hint_proposes(tmp_path: Path) -> None:
+    fit = fit_of(tmp_path, ["officer_id", "course_code", "completed_on", "hours"], [["A1", "FA", "2025-01-05", "8"]])
+    assert fit is not None
+    assert "such as to Training.xlsx," in fit.hint("training of May.xlsx")
+    assert "such as to Training.csv," in fit.hint("may.csv")
 
 
 def test_data_without_a_header_has_no_contract(tmp_path: Path) -> None:

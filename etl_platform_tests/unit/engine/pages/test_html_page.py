@@ -16,6 +16,7 @@ from etl_platform.engine.contract_folder import load_contract
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.drift.finding import Change, Finding
 from etl_platform.engine.example_values import with_values
+from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.pages.html_page import html_page
 from etl_platform.engine.pages.page_facts import EarlierFile, LastFile, PageFacts
 from etl_platform.engine.pages.text_page import text_page
@@ -69,6 +70,26 @@ def test_the_step_that_gains_most_rows_comes_first(tmp_path: Path) -> None:
     text_ = Parts(page_of(tmp_path, CONTRACT, csv_bytes(HEADER, *rows, ("9", "Jo", "1", "A")))).text
     first, second = text_.index("5 rows gained"), text_.index("1 row gained")
     assert first < second
+
+
+def test_a_column_that_is_not_taken_for_its_name_is_to_be_renamed(tmp_path: Path) -> None:
+    contract = contract_of([text("ident"), text("rank"), text("unit"), text("termination_date")])
+    content = csv_bytes(
+        ("ident", "rank", "unit", "terminaton_date"), *[(str(n), "A", "B", "2025-01-05") for n in (1, 2)]
+    )
+    text_ = Parts(page_of(tmp_path, contract, content)).text
+    assert "all 2 rows are good." in text_
+    assert "The column terminaton_date is not taken. If it is termination_date, give it that name." in text_
+    assert "Nothing. The file can be sent." not in text_
+
+
+def test_a_line_left_out_of_a_sheet_shows_no_code_between_its_cells(tmp_path: Path) -> None:
+    content = csv_bytes(HEADER, ("1", "Ann", "1", "A"))
+    facts = facts_of(tmp_path, CONTRACT, content)
+    assert facts.result.dialect is not None
+    dialect = replace(facts.result.dialect, dropped=(DroppedLine(3, "footer", "Total\t40"),))
+    page = html_page(replace(facts, result=replace(facts.result, dialect=dialect)))
+    assert "left out line 3: Total 40" in Parts(page).text
 
 
 def test_a_page_of_a_delivery_has_the_files_before_it(tmp_path: Path) -> None:
