@@ -16,6 +16,8 @@ class ProgressLine(CheckProgress):
         "messages": "reading dead letters: {:,} messages",
         "reports": "reading: {:,} reports",
         "exported": "exporting: {:,} rows",
+        "compared": "looking for files of another contract: {:,} agencies",
+        "again": "reading again: {:,} files",
         "copies": "copying: {:,} attachments",
         "emails": "archiving: {:,} emails",
         "tombstones": "erasing: {:,} tombstones",

@@ -202,7 +202,6 @@ def _reprocess(platform: "Platform", old: str, new: str, datasets: "Sequence[str
     agency_partitions.remove(platform.settings, platform.contract_folder.datasets, old)
     failed = False
     for dataset in datasets:
-        platform.finished.clear()
         done, succeeded = replay_in_process(platform, dataset, new, (), by)
         failed |= not succeeded
         print(f"{dataset}: {counted(len(done), 'file')} read again{'' if succeeded else '; the run failed'}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import Commands, add_command, near_agency, usable_dataset
 from etl_platform.cli.caller import add_note, identify_caller, short_name
+from etl_platform.cli.replay_agencies import replay_agencies
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.engine.output.table_formats import Table, add_formats
@@ -30,9 +31,18 @@ def add(commands: Commands) -> None:
         "replay",
         "Reprocess deliveries with the current contract and, optionally, corrected rows of the quarantine",
         "etl-platform replay --agency la_new_orleans --dataset officer_detail\n"
-        "  etl-platform replay --agency la_new_orleans --dataset officer_detail --corrections fix.csv --dry-run",
+        "  etl-platform replay --agency la_new_orleans --dataset officer_detail --corrections fix.csv --dry-run\n"
+        "  etl-platform replay --dataset officer_detail --dry-run",
     )
-    replay.add_argument("--agency", metavar="A", required=True, help="the agency, such as nm_albuquerque")
+    whose = replay.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--agency",
+        metavar="A",
+        help="the agency, such as nm_albuquerque [with --dry-run: all, their files of another contract]",
+    )
+    whose.add_argument(
+        "--all-agencies", action="store_true", help="read again what another contract or overlay has read, of all"
+    )
     replay.add_argument("--dataset", metavar="D", required=True, help="the dataset, such as officer_detail")
     replay.add_argument(
         "--delivery", metavar="ID", help="one delivery only [the newest of each file, or those with corrections]"
@@ -42,7 +52,7 @@ def add(commands: Commands) -> None:
     )
     add_note(replay)
     replay.add_argument("--dry-run", action="store_true", help="show what would change; write nothing")
-    add_formats(replay, "print the reports as JSON lines")
+    add_formats(replay, "print the reports, or a line for each agency, as JSON lines")
     replay.set_defaults(command=_replay)
 
 
@@ -53,10 +63,14 @@ def _replay(arguments: argparse.Namespace) -> int:
     from etl_platform.logs import configure_logs
     from etl_platform.platform import Platform
 
+    _require_agency(arguments)
     settings = load_settings()
     configure_logs(settings.log_level)
     platform = Platform(settings)
-    dataset, agency = usable_dataset(arguments.dataset, platform.contract_folder), _active(platform, arguments.agency)
+    dataset = usable_dataset(arguments.dataset, platform.contract_folder)
+    if arguments.agency is None:
+        return replay_agencies(arguments, platform, dataset)
+    agency = _active(platform, arguments.agency)
     chosen = [arguments.delivery] if arguments.delivery else []
     for delivery_id in chosen:
         platform.intake.arrival(dataset, agency, delivery_id)
@@ -81,6 +95,17 @@ def _replay(arguments: argparse.Namespace) -> int:
     if succeeded and not done and not (arguments.json or arguments.csv):
         print(f"{arguments.agency} has not delivered any {dataset} yet{near_agency(agency, platform)}")
     return GOOD if succeeded and done and all(item.outcome is Outcome.ACCEPTED for item in done) else BAD
+
+
+def _require_agency(arguments: argparse.Namespace) -> None:
+    """Raises UsageError if the agency is left out where all agencies cannot be meant."""
+    if arguments.agency is not None:
+        return
+    if arguments.delivery or arguments.corrections:
+        option = "--delivery" if arguments.delivery else "--corrections"
+        raise UsageError(f"{option} is about one agency; add --agency A")
+    if not (arguments.dry_run or arguments.all_agencies):
+        raise UsageError("whose files? --agency A, or --all-agencies; --dry-run alone shows what would change for all")
 
 
 def _active(platform: "Platform", name: str) -> str:

@@ -39,13 +39,17 @@ class AgencyOverview:
 
 def senders(store: ObjectStore, bucket: str, agencies: Agencies) -> Mapping[str, set[str]]:
     """By dataset, the active agencies that ever sent it, also those whose files were all refused."""
-    found: dict[str, set[str]] = defaultdict(set)
+    found: dict[str, set[str]] = {}
     for dataset in _datasets(store, bucket):
-        for folder in store.folders(bucket, object_keys.report_prefix(dataset)):
-            parsed = object_keys.parse_folder(folder)
-            if parsed is not None and parsed.agency is not None and agencies.is_active(parsed.agency):
-                found[dataset].add(parsed.agency)
+        if sent := senders_of(store, bucket, dataset, agencies):
+            found[dataset] = sent
     return found
+
+
+def senders_of(store: ObjectStore, bucket: str, dataset: str, agencies: Agencies) -> set[str]:
+    """The active agencies that ever sent a dataset, also those whose files were all refused."""
+    folders = map(object_keys.parse_folder, store.folders(bucket, object_keys.report_prefix(dataset)))
+    return {one.agency for one in folders if one is not None and one.agency and agencies.is_active(one.agency)}
 
 
 def is_known(store: ObjectStore, bucket: str, source_prefix: str, agency: str) -> bool:

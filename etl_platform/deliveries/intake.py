@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -25,6 +26,7 @@ from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult
 from etl_platform.deliveries.refusals import Refusals
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
+from etl_platform.deliveries.replay.outdated import Attempts, OutdatedFiles, outdated_by_key
 from etl_platform.deliveries.report import Attempt, Report, Trigger
 from etl_platform.deliveries.routing import NO_CONTRACT, Route, RoutedObject, Router, agency_contract
 from etl_platform.deliveries.senders import never_sent
@@ -180,6 +182,7 @@ class Intake:
         trial: Mapping[str, Corrections] = MappingProxyType({}),
         *,
         dry_run: bool = False,
+        only_outdated: bool = False,
     ) -> Iterator[DeliveryResult]:
         """Read bronze again under today's contract, with all corrections that are in effect.
 
@@ -187,15 +190,18 @@ class Intake:
             delivery_ids: which deliveries. If empty, the newest of every source key of the partition. If that is
                 rejected, older ones follow until one is not rejected, or is older than the delivery in silver.
             trial: for a dry run, corrections on top of those in effect, by delivery.
+            only_outdated: without ``delivery_ids``, leave out the files that today's contract has read.
 
         Raises:
             UsageError: there is no such delivery in bronze.
             ContractError: the overlay of the agency is in error.
         """
-        by_key = [[self.arrival(dataset, agency, delivery_id)] for delivery_id in delivery_ids]
+        by_key: Sequence[Sequence[Report]] = [[self.arrival(dataset, agency, name)] for name in delivery_ids]
         known: Mapping[tuple[str, str], Report] = {}
         if not delivery_ids:
             by_key, known = self._arrivals_by_key(dataset, agency)
+            if only_outdated:
+                by_key, _ = self._outdated(by_key, known.values())
         corrected = self._corrections.deliveries(dataset, agency)
 
         def plan(arrival: Report, *, may_be_corrected: bool = True) -> DeliveryResult | DeliveryTask:
@@ -219,6 +225,28 @@ class Intake:
                 yield result
                 if result.outcome is not Outcome.REJECTED:
                     break
+
+    def outdated(self, dataset: str, agency: str) -> OutdatedFiles:
+        """The files that ``reprocess`` reads with ``only_outdated``. No file is read, only reports.
+
+        Raises:
+            ContractError: the overlay of the agency is in error.
+        """
+        by_key, known = self._arrivals_by_key(dataset, agency)
+        found, attempts = self._outdated(by_key, known.values())
+        accepted = {one.delivery_id for arrivals in found for one in arrivals if attempts.was_accepted(one)}
+        return OutdatedFiles(len(found), frozenset(accepted))
+
+    def _outdated(
+        self, by_key: Sequence[Sequence[Report]], reprocessings: Iterable[Report]
+    ) -> tuple[list[Sequence[Report]], Attempts]:
+        attempts = Attempts([*chain.from_iterable(by_key), *reprocessings])
+
+        def contract_of(arrival: Report) -> str:
+            dataset, agency = arrival.partition
+            return agency_contract(self._contracts[dataset], agency, arrival.source.key).sha256
+
+        return outdated_by_key(by_key, attempts, contract_of), attempts
 
     def _reprocess(self, arrival: Report, trigger: Trigger) -> DeliveryResult:
         corrections = self._corrections.in_effect(*arrival.partition, arrival.delivery_id)

@@ -1,6 +1,7 @@
 """Quarantine → fix → replay against the emulator: conditional writes, metadata and versions are S3's."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,42 @@ def test_a_replay_has_a_line_in_status_with_its_own_time_above_the_arrival(
     assert first.startswith(replay["attempt"]["ended_at"][:19].replace("T", " "))
     assert second.startswith(arrival["source"]["last_modified"][:19].replace("T", " "))
     assert ("accepted again" in first, "again" in second) == (True, False)
+
+
+def test_a_changed_contract_reads_the_outdated_files_of_all_agencies_once(
+    aws: Clients,
+    provisioned: Provisioned,
+    settings: Settings,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    contracts = tmp_path / "contracts"
+    shutil.copytree(settings.contracts_dir, contracts)
+    monkeypatch.setenv("CONTRACTS_DIR", str(contracts))
+    for agency in ("az_sample", "nm_sample"):
+        key = f"from_client/{agency}/Officer_Detail.csv"
+        put = aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=as_csv(officers(agency, 6, bad=3)))
+        version = ObjectVersion(platform.bucket, key, str(put["VersionId"]))
+        platform.intake.ingest(platform.intake.route(version), Trigger(Cause.EVENT))
+    overlay = contracts / "agencies" / "nm_sample" / "officer_detail.yaml"
+    overlay.parent.mkdir(parents=True)
+    overlay.write_text("columns:\n  email: {nullTokens: [not given]}\n")
+    before = versions(aws, provisioned.bucket)
+    replay = ["replay", "--dataset", "officer_detail"]
+
+    assert main([*replay, "--dry-run", "--json"]) == 0
+    (would,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (would["agency"], would["files"], would["now_good"], would["same_verdict"]) == ("nm_sample", 1, 3, 3)
+    assert versions(aws, provisioned.bucket) == before
+
+    assert main([*replay, "--all-agencies", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == would
+    after = versions(aws, provisioned.bucket)
+    written = {name for name, *_ in set(after) - set(before)}
+    assert written
+    assert not [name for name in written if "az_sample" in name]
+    assert main([*replay, "--all-agencies"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 agencies up to date"
+    assert versions(aws, provisioned.bucket) == after

@@ -153,14 +153,21 @@ def ingest_in_process(
 
 
 def replay_in_process(
-    platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
+    platform: Platform,
+    dataset: str,
+    agency: str,
+    delivery_ids: Sequence[str],
+    by: str,
+    *,
+    only_outdated: bool = False,
 ) -> tuple[list[DeliveryResult], bool]:
     """Reprocess a partition with the real job in this process; returns the results, and whether the run succeeded."""
     from etl_platform.defs.intake.intake_config import run_config
     from etl_platform.defs.runs.run_tags import BY_TAG
 
-    config = run_config(replay={"delivery_ids": list(delivery_ids), "by": by})
+    config = run_config(replay={"delivery_ids": list(delivery_ids), "only_outdated": only_outdated, "by": by})
     _ = platform.intake
+    platform.finished.clear()
     with ProgressLine(f"reading {dataset} of {agency} again"):
         ran = run_job(
             _NAME,
@@ -171,7 +178,7 @@ def replay_in_process(
             selection=[(layer, dataset) for layer in ("bronze", "silver")],
             tags={BY_TAG: by},
         )
-    return platform.finished, ran.error is None
+    return list(platform.finished), ran.error is None
 
 
 INTAKE = Job(

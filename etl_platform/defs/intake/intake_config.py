@@ -57,6 +57,10 @@ class ReplayConfig(dg.Config):
         default_factory=list,
         description="The deliveries to read again; if empty, the newest of every source key of the partition.",
     )
+    only_outdated: bool = Field(
+        default=False,
+        description="Of these, only files that another contract or overlay has read. Not with deliveries.",
+    )
     by: str | None = Field(default=None, description="The person who asked for it, for the report.")
 
 

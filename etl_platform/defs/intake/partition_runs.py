@@ -79,7 +79,11 @@ class _Partition:
         # before the work begins.
         self._check_log.log(self._silver, self._agency, self._planned)
         trigger = Trigger(Cause.REPROCESS, self._context.run.run_id, by=replay.by)
-        results = list(self._platform.intake.reprocess(self._dataset, self._agency, trigger, replay.delivery_ids))
+        results = list(
+            self._platform.intake.reprocess(
+                self._dataset, self._agency, trigger, replay.delivery_ids, only_outdated=replay.only_outdated
+            )
+        )
         self._platform.finished += results
         outcomes.update(str(result.outcome) for result in results)
         if results:

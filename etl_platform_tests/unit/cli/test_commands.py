@@ -402,6 +402,78 @@ def test_a_contract_in_error_does_not_stop_the_check_of_other_files(
     assert "unknown dataset; choose one of others, things" in err
 
 
+@pytest.fixture
+def two_agencies(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a file that the contract of then accepted, one row of agency_a is refused; size is an integer."""
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    monkeypatch.setenv("CONTRACTS_DIR", "c")
+    write("c/a.odcs.yaml", CONTRACT)
+    for agency, content in (("agency_a", "ident,size\na,1\nb,many\n"), ("agency_b", "ident,size\na,1\nb,5\n")):
+        key = f"from_client/{agency}/things.csv"
+        write(f"root/{key}", content)
+        assert call(capsys, "run", "s3_data_quality_job", "--event-json", bare_event(key))[0] == 0
+
+
+@pytest.mark.usefixtures("two_agencies")
+def test_a_replay_of_all_agencies_shows_each_that_changes_and_the_command_that_does_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    replay = ["replay", "--dataset", "things"]
+    code, out, _ = call(capsys, *replay, "--dry-run")
+    assert (code, out) == (0, "2 agencies up to date\n")
+
+    write("c/a.odcs.yaml", CONTRACT.replace("integer}", "string}").replace("size < 10", "size <> '5'"))
+    code, out, err = call(capsys, *replay, "--dry-run")
+    header, ruler, *lines, said, command = out.splitlines()
+    assert header.split("  ")[0] == "agency"
+    assert [line.split() for line in lines] == [
+        ["agency_a", "1", "1", "0", "1", "0", "0"],
+        ["agency_b", "1", "0", "1", "1", "0", "0"],
+    ]
+    assert (code, err) == (0, "")
+    assert said.startswith("0 agencies up to date; dry run: nothing was written.")
+    assert command == "etl-platform replay --dataset things --all-agencies"
+    found = list(map(json.loads, call(capsys, *replay, "--dry-run", "--json")[1].splitlines()))
+    assert [(one["agency"], one["now_good"], one["now_bad"]) for one in found] == [
+        ("agency_a", 1, 0),
+        ("agency_b", 0, 1),
+    ]
+    assert call(capsys, *replay, "--dry-run", "--csv")[1].splitlines()[1] == "agency_a,1,1,0,1,0,0"
+
+    code, out, _ = call(capsys, *command.split()[1:])
+    assert (code, out.splitlines()[:-1], out.splitlines()[-1]) == (
+        0,
+        [header, ruler, *lines],
+        "2 agencies read again, 0 agencies were up to date",
+    )
+    assert call(capsys, *command.split()[1:])[:2] == (0, "2 agencies up to date\n")
+
+
+@pytest.mark.usefixtures("two_agencies")
+def test_one_agency_that_fails_does_not_stop_a_replay_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    write("c/a.odcs.yaml", CONTRACT.replace("size < 10", "size < 9"))
+    write("c/agencies/agency_b/things.yaml", "encodng: utf-8\n")
+    assert call(capsys, "agency", "retire", "agency_a")[0] == 0
+    code, out, err = call(capsys, "replay", "--dataset", "things", "--dry-run")
+    assert (code, out) == (1, "0 agencies up to date\n")
+    assert err.startswith("etl-platform: agency_b: ")
+    assert "did you mean encoding" in err
+    assert call(capsys, "agency", "restore", "agency_a")[0] == 0
+    assert "agency_a" in call(capsys, "replay", "--dataset", "things", "--dry-run")[1]
+
+
+@pytest.mark.usefixtures("two_agencies")
+def test_a_replay_says_what_it_lacks_without_an_agency(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "replay", "--dataset", "things")
+    assert (code, "--all-agencies" in err) == (2, True)
+    code, _, err = call(capsys, "replay", "--dataset", "things", "--dry-run", "--delivery", "0123")
+    assert (code, "--delivery is about one agency" in err) == (2, True)
+    assert call(capsys, "replay", "--dataset", "things", "--agency", "a", "--all-agencies")[0] == 2
+    write("c/b.odcs.yaml", CONTRACT.replace("things", "others"))
+    code, out, _ = call(capsys, "replay", "--dataset", "others", "--dry-run")
+    assert (code, out) == (1, "no active agency has delivered any others yet\n")
+
+
 def test_jobs_are_listed_one_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "jobs")
     assert code == 0
