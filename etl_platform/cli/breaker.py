@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, add_group
-from etl_platform.cli.caller import identify_caller
+from etl_platform.cli.caller import identify_or_name
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
@@ -50,7 +50,7 @@ def _reset(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     with open_instance(settings) as instance:
-        was_reset = reset_breaker(instance, settings, by=str(identify_caller(settings)))
+        was_reset = reset_breaker(instance, settings, by=str(identify_or_name(settings)))
         _print(breaker_status(instance, settings), as_json=arguments.json)
     return GOOD if was_reset else BAD
 

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from etl_platform.errors import TransientError
 from etl_platform.settings import Settings
 
 _PREFIX_OF_ARN = re.compile(r"arn:\S*:")
@@ -48,6 +49,14 @@ def identify_caller(settings: Settings, note: str = "") -> Caller:
     arn = None if settings.local_s3_root else caller_arn(settings)
     printable = "".join(letter if letter.isprintable() else " " for letter in note)
     return Caller(arn, _user_name(), " ".join(printable.split()))
+
+
+def identify_or_name(settings: Settings) -> Caller:
+    """The caller, or the local user if AWS does not say who that is: what works without AWS must not need it."""
+    try:
+        return identify_caller(settings)
+    except TransientError:
+        return Caller(None, _user_name())
 
 
 def short_name(by: str) -> str:

@@ -311,7 +311,14 @@ def _about_a_bucket(method: str, query: Mapping[str, object]) -> str:
         return "DeleteObjects"
     if method == "POST":
         return "GetCallerIdentity"  # STS alone names its operation in the body
-    asked = {"versions": "ListObjectVersions", "versioning": "GetBucketVersioning", "encryption": "GetBucketEncryption"}
+    asked = {
+        "versions": "ListObjectVersions",
+        "versioning": "GetBucketVersioning",
+        "encryption": "GetBucketEncryption",
+        "policy": "GetBucketPolicy",
+        "publicAccessBlock": "GetPublicAccessBlock",
+        "notification": "GetBucketNotificationConfiguration",
+    }
     found = next((name for word, name in asked.items() if word in query), "ListObjects")
     return found if method == "GET" else f"{method.title()}Bucket"
 
