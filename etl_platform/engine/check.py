@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from etl_platform.engine.columns import LINE, REASONS
 from etl_platform.engine.contract.dataset_rules import Measure
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.overlay import AppliedOverlay, Overlay
@@ -37,6 +38,11 @@ from etl_platform.engine.split import QUARANTINE, SILVER, Progress, split
 _SAMPLE_DAY = date(2000, 1, 1)
 """Stands in for the day of delivery when a contract is checked without a file."""
 RESULTS = (SILVER, QUARANTINE, "quarantine.csv", "report.json")
+_REFUSED_ROWS = FileError(
+    "refused_rows",
+    f"the columns {LINE} and {REASONS} show that these are only the refused rows of a file; put the corrected cells "
+    "into your own file and send that whole (the data team takes these rows with `etl-platform replay --corrections`)",
+)
 
 
 def check_file(
@@ -77,7 +83,8 @@ def check_file(
         match = match_header(table.header, contract)
         renames = suggest_renames(table, match, contract, previous)
         reading.result = _with_columns(reading.result, table, match, renames)
-        reading.result = replace(reading.result, errors=tuple(_header_errors(contract, match, renames)))
+        found = tuple(_header_errors(table, contract, match, renames))
+        reading.result = replace(reading.result, errors=found)
         if not reading.result.errors:
             compiled = compile_contract(
                 contract, match.positions, delivery_day=as_of, serial_origin=table.serial_origin
@@ -174,14 +181,29 @@ def _open(path: Path, contract: Contract, reading: _Reading, previous: PreviousF
     """Open a file. Of one whose header names too few columns, say which of its columns may be which.
 
     Raises:
-        UnreadableFileError: what ``open_table`` raises.
+        UnreadableFileError: what ``open_table`` raises, or ``refused_rows``.
     """
     try:
         return open_table(path, contract)
     except UnreadableFileError as error:
+        if _holds_refused_rows(path):
+            # Where the header is pinned, an export that has it elsewhere cannot be read with the contract.
+            raise UnreadableFileError(_REFUSED_ROWS.code, _REFUSED_ROWS.message) from error
         if error.code != NO_HEADER_MATCH or not (hint := _likely_header(path, contract, reading, previous)):
             raise
         raise UnreadableFileError(error.code, f"{error.message}; {hint}", error.line) from error
+
+
+def _holds_refused_rows(path: Path) -> bool:
+    try:
+        return _is_export(open_table(path, None))
+    except UnreadableFileError:
+        return False
+
+
+def _is_export(table: Table) -> bool:
+    """Whether a file is one of our exports of refused rows, corrected or not. It would replace the whole file."""
+    return {LINE, REASONS} <= {cell.strip() for cell in table.header}
 
 
 def _likely_header(path: Path, contract: Contract, reading: _Reading, previous: PreviousFiles) -> str | None:
@@ -219,7 +241,12 @@ def _with_lineage(result: CheckResult, compiled: CompiledContract) -> CheckResul
     return replace(result, columns=replace(result.columns, derived_from=derived_from))
 
 
-def _header_errors(contract: Contract, match: HeaderMatch, renames: Sequence[Rename]) -> Iterator[FileError]:
+def _header_errors(
+    table: Table, contract: Contract, match: HeaderMatch, renames: Sequence[Rename]
+) -> Iterator[FileError]:
+    if _is_export(table):
+        yield _REFUSED_ROWS
+        return
     candidates = {rename.column: f"; {rename.header} may be it" for rename in renames}
     required = {column.name for column in contract.columns if column.required}
     for name in match.missing:
