@@ -99,7 +99,7 @@ def _look(platform: "Platform", now: datetime) -> _Today:
     return _Today(
         now,
         count_arrivals(reports),
-        sorted(filter(_is_refused, reports), key=arrived_at, reverse=True),
+        sorted(_refused(reports), key=arrived_at, reverse=True),
         failed,
         [one for one in expected_files(platform, now) if one.timeliness.overdue],
         check_places(platform.settings),
@@ -134,12 +134,21 @@ def _misspelt(
     return {agency: meant for agency, meant in sorted(near.items()) if meant and is_new_beside(agency, meant)}
 
 
-def _is_refused(report: "Report") -> bool:
+def _refused(reports: "Sequence[Report]") -> "list[Report]":
+    """The files that are refused now, and the ignored ones that a person should look at."""
     from etl_platform.deliveries.delivery import Outcome
     from etl_platform.deliveries.ignored_files import file_to_look_at
+    from etl_platform.deliveries.overview.calendar import last_attempts
+    from etl_platform.deliveries.overview.refused_now import refused_now
+    from etl_platform.deliveries.overview.summaries import DeliverySummary
 
-    is_ignored = report.outcome is Outcome.IGNORED and file_to_look_at(report) is not None
-    return not report.is_replay and (report.outcome is Outcome.REJECTED or is_ignored)
+    ignored = [one for one in reports if one.outcome is Outcome.IGNORED]
+    read = {(one.delivery_id, one.attempt_id): one for one in reports if one.outcome is not Outcome.IGNORED}
+    refused = refused_now(last_attempts(map(DeliverySummary.of, read.values())))
+    return [
+        *(read[one.delivery_id, one.attempt_id] for one in refused),
+        *(one for one in ignored if not one.is_replay and file_to_look_at(one) is not None),
+    ]
 
 
 def _parts(found: _Today) -> Iterator[str]:

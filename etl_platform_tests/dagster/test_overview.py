@@ -111,6 +111,42 @@ def test_the_overview_names_arrivals_and_refused_and_ignored_files(workshop: Wor
     assert checks["every_file_has_a_contract"].severity is dg.AssetCheckSeverity.WARN
 
 
+def test_a_refused_file_is_listed_until_a_good_one_of_its_name_comes(workshop: Workshop) -> None:
+    workshop.ingest(
+        workshop.drop("Officer_Detail.csv", b"a\n1\n"),
+        workshop.drop("Officer_Detail.csv", b"a\n1\n", OTHER),
+    )
+    tick(workshop, platform_of(workshop))
+    assert {row["agency"] for row in shown(workshop)[0]["refused"]} == {AGENCY, OTHER}
+
+    workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8))))
+    tick(workshop, platform_of(workshop))
+
+    values, _ = shown(workshop)
+    assert [row["agency"] for row in values["refused"]] == [OTHER]
+    assert values["summary"].startswith("24 hours: 1 accepted, 2 rejected. ")
+
+
+def test_a_refused_file_is_listed_until_it_is_read_again_with_success(workshop: Workshop, tmp_path: Path) -> None:
+    good = workshop.settings.contracts_dir
+    stricter = tmp_path / "contracts"
+    shutil.copytree(good, stricter)
+    path = stricter / "officer_detail.odcs.yaml"
+    text = path.read_text("utf-8")
+    assert "name: hire_date" in text
+    path.write_text(text.replace("name: hire_date", "name: day_of_hire", 1), "utf-8")
+    workshop.contracts_dir = stricter
+    workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8))))
+    workshop.contracts_dir = good
+    tick(workshop, platform_of(workshop))
+    assert len(shown(workshop)[0]["refused"]) == 1
+
+    assert workshop.reprocess().success
+    tick(workshop, platform_of(workshop))
+
+    assert "refused" not in shown(workshop)[0]
+
+
 def test_an_unchanged_state_is_reported_again_only_after_an_hour(workshop: Workshop) -> None:
     platform = platform_of(workshop)
     cursor = tick(workshop, platform).cursor

@@ -21,7 +21,10 @@ from etl_platform.defs.runs.failures import as_dagster_failures, skip_unless_set
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries import stuck
 from etl_platform.deliveries.ignored_files import IgnoredFile, IgnoredFiles
-from etl_platform.deliveries.overview.state import Overdue, Overview
+from etl_platform.deliveries.overview.calendar import last_attempts
+from etl_platform.deliveries.overview.refused_now import refused_now
+from etl_platform.deliveries.overview.state import Arrival, Overdue, Overview
+from etl_platform.deliveries.overview.summaries import DeliverySummaries
 from etl_platform.deliveries.stuck import Answer
 from etl_platform.errors import ReportError, TransientError
 from etl_platform.notifications.channel_health import answer
@@ -140,11 +143,14 @@ def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetim
     ):
         _add(obstacles, notifications)
     arrivals = recent_arrivals(instance, now - _ARRIVALS_FOR)
+    rejected = [arrival for arrival in arrivals if arrival.outcome == "rejected"]
+    refused = _readable("reports", lambda: _refused(rejected, platform, now), obstacles)
     overdue = overdue_files(instance, arrivals)
     if overdue is not None and now - overdue.listed_at > _LIST_VALID_FOR:
         what = f"overdue files were last looked for at {_time(overdue.listed_at)} UTC"
         obstacles.append(Answer(True, what, "open the runs of expected_files_job"))
-    return Overview(arrivals, failed or (), ignored or (), overdue, obstacles, queue or "")
+    shown = rejected if refused is None else refused
+    return Overview(arrivals, shown, failed or (), ignored or (), overdue, obstacles, queue or "")
 
 
 def _add(obstacles: list[Answer], answer: Answer) -> None:
@@ -171,6 +177,17 @@ def _queues(platform: Platform, obstacles: list[Answer]) -> str:
 def _ignored(instance: dg.DagsterInstance, platform: Platform, now: datetime) -> list[IgnoredFile]:
     files = IgnoredFiles(platform.store, platform.bucket, platform.intake.router().route)
     return files.still_waiting(ignored_since(instance, now - stuck.IGNORED_WITHIN, _IGNORED_SHOWN))
+
+
+def _refused(rejected: Sequence[Arrival], platform: Platform, now: datetime) -> Sequence[Arrival]:
+    """Those that are refused now; the ledger knows which were sent again or read again since."""
+    if not rejected:
+        return ()
+    since = (now - _ARRIVALS_FOR).date()
+    read = DeliverySummaries(platform.store, platform.bucket).since(since, now, lambda _error: None)
+    last = last_attempts(read)
+    settled = {one.delivery_id for one in last} - {one.delivery_id for one in refused_now(last)}
+    return [arrival for arrival in rejected if arrival.delivery_id not in settled]
 
 
 def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:

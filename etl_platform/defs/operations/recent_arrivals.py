@@ -39,4 +39,5 @@ def _arrival(record: dg.EventLogRecord) -> Iterator[Arrival]:
         file=str(event.metadata["file"].value),
         outcome=str(outcome),
         verdict=str(event.metadata["verdict"].value),
+        delivery_id=str(event.metadata["delivery_id"].value),
     )

@@ -10,6 +10,7 @@ from etl_platform.deliveries.agency_register import AgencyRegister
 from etl_platform.deliveries.last_deliveries import LastDeliveries, LastDelivery, Partition
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.overview.calendar import DatasetCalendar, Unit, arrivals_calendar, last_attempts
+from etl_platform.deliveries.overview.refused_now import refused_now
 from etl_platform.deliveries.overview.state import Overdue, OverdueList, Overview
 from etl_platform.deliveries.overview.summaries import DeliverySummaries, DeliverySummary
 from etl_platform.deliveries.reconcile.expected_files import AgencyCadences, ExpectedFiles
@@ -155,12 +156,7 @@ def _refused(
     deliveries: Sequence[DeliverySummary], last_deliveries: Mapping[Partition, LastDelivery]
 ) -> list[DeliverySummary]:
     """The files whose last version is refused, the newest first; of longer ago the last one of each partition."""
-    newest: dict[tuple[str, str, str], DeliverySummary] = {}
-    # S3 has whole seconds; versions of the same second are in the order in which they were processed.
-    for one in sorted(deliveries, key=lambda it: (it.arrived_at, it.ended_at)):
-        if one.outcome != "superseded":
-            newest[one.dataset, one.agency, one.file] = one
-    found = [one for one in newest.values() if one.outcome == "rejected"]
+    found = refused_now(deliveries)
     known = {one.delivery_id for one in deliveries}
     found += [
         DeliverySummary(

@@ -21,6 +21,7 @@ class Arrival:
     file: str
     outcome: str
     verdict: str
+    delivery_id: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Overview:
 
     Attributes:
         arrivals: of the last 24 hours, the newest first.
+        refused: those of them that are refused now, see ``refused_now``.
         failed: deliveries that wait for their next try.
         ignored: files that still wait for a contract or another name.
         overdue: None where no check for overdue files has run yet.
@@ -54,15 +56,12 @@ class Overview:
     """
 
     arrivals: Sequence[Arrival] = ()
+    refused: Sequence[Arrival] = ()
     failed: Sequence[WaitingDelivery] = ()
     ignored: Sequence[IgnoredFile] = ()
     overdue: OverdueList | None = None
     obstacles: Sequence[Answer] = ()
     queue: str = ""
-
-    @property
-    def refused(self) -> list[Arrival]:
-        return [arrival for arrival in self.arrivals if arrival.outcome == "rejected"]
 
     @property
     def summary(self) -> str:

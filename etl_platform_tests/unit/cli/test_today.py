@@ -1,18 +1,23 @@
-"""``etl-platform today``: which new agencies are probably misspelt."""
+"""``etl-platform today``: which new agencies are probably misspelt, and which files are refused now."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from etl_platform.cli.main import main
+from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.report import Report
 from etl_platform.platform import Platform
 from etl_platform.settings import load_settings
-from etl_platform_tests.unit.making_reports import report_of
+from etl_platform_tests.unit.making_reports import attempt_of, report_of
 
 DAY = timedelta(days=1)
+LATER = datetime.now(UTC) + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -54,3 +59,48 @@ def test_agencies_with_similar_names_that_have_sent_files_before_are_not_named(
         receive(platform, tmp_path, number, agency, at)
     main(["today"])
     assert "agency rename" not in capsys.readouterr().out
+
+
+def put(platform: Platform, number: int, outcome: Outcome, after: timedelta, **fields: Any) -> Report:
+    """A report of a file that arrived today, so long after the first one."""
+    at = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + after
+    delivery_id = fields.pop("delivery_id", f"{number:020x}")
+    report = report_of(delivery_id, last_modified=at, ended_at=at, dataset="training", outcome=outcome, **fields)
+    return Ledger(platform.store, platform.bucket).put(report)
+
+
+def refused(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    capsys.readouterr()
+    main(["today", "--json"])
+    return [one["delivery_id"] for one in json.loads(capsys.readouterr().out)["refused"]]
+
+
+def test_a_refused_file_is_no_longer_listed_when_a_good_one_of_its_name_came(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(platform, 1, Outcome.REJECTED, timedelta())
+    assert refused(capsys) == [f"{1:020x}"]
+    assert main(["today"]) == 1
+    put(platform, 2, Outcome.ACCEPTED, timedelta(seconds=1))
+    assert refused(capsys) == []
+    assert main(["today"]) == 0
+    assert "nothing is refused, stuck or overdue" in capsys.readouterr().out
+
+
+def test_it_is_listed_as_long_as_only_other_files_are_good(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(platform, 1, Outcome.ACCEPTED, timedelta())
+    put(platform, 2, Outcome.REJECTED, timedelta(seconds=1))
+    put(platform, 3, Outcome.ACCEPTED, timedelta(seconds=2), key="from_client/nm_albuquerque/Other.csv")
+    put(platform, 4, Outcome.SUPERSEDED, timedelta(seconds=3))
+    assert refused(capsys) == [f"{2:020x}"]
+
+
+def test_it_is_no_longer_listed_when_it_was_read_again_with_success(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = put(platform, 1, Outcome.REJECTED, timedelta())
+    again = {"delivery_id": first.delivery_id, "attempt_id": "0" * 8, "attempt": attempt_of(Cause.REPROCESS, LATER)}
+    put(platform, 2, Outcome.ACCEPTED, timedelta(), **again)
+    assert refused(capsys) == []
