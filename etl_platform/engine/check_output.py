@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from etl_platform.engine.pages.page_facts import PageFacts
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
+_MASKED = (
+    "Values that may be personal are masked: A or a is a letter, 9 a digit. --show-values shows them; use it on your "
+    "own machine only."
+)
 
 
 @dataclass(frozen=True)
@@ -126,13 +130,15 @@ def print_csv(checked: CheckedFile) -> None:
 
 
 def print_verdict(checked: CheckedFile) -> None:
+    from etl_platform.engine.example_values import masks_values
     from etl_platform.engine.text_report import not_checked, profile_table, verdict
 
     contract, result = checked.contract, checked.result
     if checked.not_checked:
         print(not_checked(checked.label, result.errors[0]))
         return
-    print(verdict(checked.label, contract.dataset if contract else None, result))
+    note = _MASKED if contract and not checked.shows_values and masks_values(result, contract) else ""
+    print(verdict(checked.label, contract.dataset if contract else None, result, note))
     if result.sentences:
         hints = {reason: column_hint(result, reason) for reason in result.sentences}
         sentences = [

@@ -31,6 +31,22 @@ def with_values(result: CheckResult, contract: Contract, quarantine: Path) -> Ch
     return replace(result, examples=examples)
 
 
+def masks_values(result: CheckResult, contract: Contract) -> bool:
+    """Whether an example has a masked value that ``with_values`` would show."""
+    masked, inputs = {name for name, column in result.profile.items() if column.masked}, rule_inputs(contract)
+    return any(
+        not masked.isdisjoint(_names(inputs, reason))
+        and bool(header_names(result, inputs, reason))
+        and any(example.value for example in found)
+        for reason, found in result.examples.items()
+    )
+
+
+def _names(inputs: Mapping[str, Sequence[str]], reason: str) -> Sequence[str]:
+    """The columns of the contract that a rule is about."""
+    return inputs.get(reason) or reason.rpartition(".")[0].split("+")
+
+
 def header_names(result: CheckResult, inputs: Mapping[str, Sequence[str]], reason: str) -> list[str]:
     """The columns of the file that a rule is about, by their names there; empty for a damaged row.
 
@@ -39,7 +55,7 @@ def header_names(result: CheckResult, inputs: Mapping[str, Sequence[str]], reaso
     """
     if result.columns is None or reason.startswith(DAMAGED_ROW):
         return []
-    names = inputs.get(reason) or reason.rpartition(".")[0].split("+")
+    names = _names(inputs, reason)
     derived = result.columns.derived_from or {}
     sources = dict.fromkeys(source for name in names for source in derived.get(name, (name,)))
     return [result.columns.matched[name] for name in sources if name in result.columns.matched]

@@ -34,8 +34,8 @@ _CLEANED = {
 """Changes of cells, by ``CleanedCells.what``."""
 
 
-def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
-    """The outcome of a file, how it was read, and the lines to fix for each broken rule."""
+def verdict(file_name: str, dataset: str | None, result: CheckResult, note: str = "") -> str:
+    """The outcome of a file, how it was read, and the lines to fix for each broken rule; ``note`` is below these."""
     what = f"{file_name} as {dataset}" if dataset else file_name
     lines = [f"{result.outcome.upper()}  {what}"]
     if result.rows:
@@ -56,7 +56,7 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
             (reason, rows, _unevaluated(result, reason) + _examples(reason, result.examples.get(reason, ())))
             for reason, rows in sorted(result.reasons.items(), key=lambda pair: -pair[1])
         ]
-        lines += ["", table(("rule", "rows", "first lines"), rows)]
+        lines += ["", table(("rule", "rows", "first lines"), rows), *([wrapped_line(note)] if note else [])]
     if result.dataset_rules:
         lines += ["", _dataset_rules_table(result.dataset_rules)]
     return "\n".join(lines)

@@ -23,7 +23,16 @@ from etl_platform.settings import Settings
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.deliveries.failed_delivery import RECORD
 from etl_platform_tests.unit.intake_place import Place
-from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_data, contract_text, custom, listing, text
+from etl_platform_tests.unit.making import (
+    CONTRACTS,
+    PROJECT,
+    contract_data,
+    contract_text,
+    custom,
+    listing,
+    text,
+    yaml_text,
+)
 
 KEYS = {"outcome", "rows", "accepted_rows", "quarantined_rows", "reasons", "dialect", "columns", "profile", "errors"}
 SAMPLE = (CONTRACTS / "event.json").read_text("utf-8")
@@ -882,11 +891,24 @@ def test_values_of_personal_columns_are_shown_to_who_asks(capsys: pytest.Capture
     file = write("Officer_Detail.csv", ROSTER)
     _, out, _ = call(capsys, "check", file)
     assert "9999-99-99" in out
+    (note,) = (line for line in out.splitlines() if "--show-values" in line)
+    assert note.startswith("Values that may be personal are masked: ")
     _, out, _ = call(capsys, "check", file, "--show-values", "--html", "mine.html")
     assert "line 4: 1971-13-41" in out
+    assert "masked" not in out
     page = (folder / "mine.html").read_text("utf-8")
     assert "1971-13-41" in page
     assert "This page shows values of personal columns." in page
+
+
+def test_nothing_is_said_to_be_masked_where_all_values_are_shown(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    columns = [text("ident", logicalTypeOptions={"maxLength": 1}), text("secret", classification="restricted")]
+    write("open.odcs.yaml", yaml_text(contract_data(columns)))
+    _, out, _ = call(capsys, "check", write("things.csv", "ident,secret\na,x\nbb,y\n"), "--contract", "open.odcs.yaml")
+    assert "line 3: bb" in out
+    assert "--show-values" not in out
 
 
 def test_a_delivery_is_shown_with_those_before_it(
