@@ -124,9 +124,14 @@ def test_a_column_may_have_the_name_of_one_of_ours(place: Place, name: str) -> N
     assert (done.outcome, done.report.check.reasons) == (Outcome.ACCEPTED, {"ident.required": 1})
 
 
-def test_a_corrected_quarantine_file_that_is_sent_as_a_new_delivery_is_accepted(place: Place, tmp_path: Path) -> None:
+def test_a_corrected_quarantine_file_that_is_sent_in_place_of_the_file_does_not_replace_it(
+    place: Place, tmp_path: Path
+) -> None:
     done = place.ingest(place.drop(GOOD + b",3\n,4\n"))
     bad = pl.read_parquet(tmp_path / done.report.written.quarantine_key)
     repaired = bad.with_columns(pl.Series("ident", ["x", None])).write_csv()
+    before = {key: body for key, body in listing(place.root).items() if "silver/" in key}
+    assert before
     again = place.ingest(place.drop(repaired.encode(), seconds=2_000))
-    assert (again.outcome, again.report.check.accepted_rows) == (Outcome.ACCEPTED, 1)
+    assert {key: body for key, body in listing(place.root).items() if "silver/" in key} == before
+    assert (again.outcome, [one.code for one in again.report.check.errors]) == (Outcome.REJECTED, ["refused_rows"])
