@@ -156,7 +156,7 @@ def test_another_annotation_is_refused_with_those_that_work(downstream: Downstre
 def test_an_unknown_column_is_refused(downstream: Downstream) -> None:
     said = failure(downstream.run(downstream.asset(pl.DataFrame, metadata={"columns": ["sise"]})))
 
-    assert "things has no column sise; choose from ident, size" in said
+    assert "things has no column sise; did you mean size?" in said
 
 
 def test_silver_cannot_be_written(downstream: Downstream) -> None:

@@ -295,14 +295,15 @@ def test_the_first_apply_has_no_image_and_names_the_next_command(checkout: Check
 
 
 def test_update_image_pushes_pins_the_digest_deploys_it_and_waits(checkout: Checkout) -> None:
-    done = checkout.run("manage.sh", "update-image", BASE_IMAGE="registry.example.org/python:3.12-slim")
+    base = f"registry.example.org/python:3.12-slim@sha256:{'0' * 64}"
+    done = checkout.run("manage.sh", "update-image", BASE_IMAGE=base)
 
     assert done.returncode == 0, done.stderr
     assert checkout.image_file.read_text() == f"{REGISTRY}@{DIGEST}\n"
     assert checkout.steps() == ["kubeconfig", "log in", "build", *DEPLOYED]
     (build,) = [line for line in checkout.programs.lines("docker") if "buildx build" in line]
     assert "--platform linux/amd64,linux/arm64" in build
-    assert "--build-arg BASE_IMAGE=registry.example.org/python:3.12-slim" in build
+    assert f"--build-arg BASE_IMAGE={base}" in build
     assert f"--tag {REGISTRY}:0123456789ab" in build
     (upgrade,) = [call for call in checkout.programs.calls() if call.line.startswith("helm upgrade")]
     assert upgrade.values is not None
