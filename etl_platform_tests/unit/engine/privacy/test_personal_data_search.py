@@ -168,7 +168,7 @@ def test_a_profile_without_a_contract_masks_what_it_finds(tmp_path: Path) -> Non
     notes = ssns(5)
     result = profile_file(written(tmp_path / "x.csv", keyed(5, note=notes, unit=["N"] * 5)), as_of=TODAY)
     assert found(result) == {"note": PersonalKind.SSN}
-    shown_text = profile_table(result.profile) + verdict("x.csv", None, result) + json.dumps(result.to_json())
+    shown_text = str(profile_table(result.profile)) + verdict("x.csv", None, result) + json.dumps(result.to_json())
     assert not [one for one in notes if one in shown_text]
     assert "N (5)" in shown_text
 
