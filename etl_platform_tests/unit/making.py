@@ -24,6 +24,8 @@ from etl_platform.engine.rules.compiled_contract import CompiledContract
 
 PROJECT = Path(__file__).parents[2]
 CONTRACTS = PROJECT / "contracts"
+SHIPPED = ("complaints", "employment_history", "officer_detail", "traffic_stops", "training", "use_of_force")
+"""The datasets of the project; the contracts that an installation adds need not be as complete."""
 
 
 def text(name: str, **more: Any) -> dict[str, Any]:
