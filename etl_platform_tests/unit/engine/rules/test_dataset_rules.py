@@ -1,6 +1,7 @@
 """Rules about a whole file: against a naive reading of their words, and on real files."""
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -287,7 +288,7 @@ def test_a_sender_s_own_check_explains_each_broken_rule_and_takes_today_as_the_d
     path.write_text("ident,day\na,2020-01-05\nb,9999-01-05\nc,1901-01-05\n", "utf-8")
     assert main(["check", str(path), "--contract", str(contract)]) == 0
     printed = capsys.readouterr().out
-    assert "day.not_future          1  line 3: 9999-01-05" in printed
+    assert re.search(r"day\.not_future +1 +line 3: 9999-01-05", printed)
     assert printed.endswith(
         "\nday.not_future: day must not be after the day of delivery."
         "\nrecent: Must not be false: day > delivery_day - INTERVAL '36500 days'\n"
