@@ -79,7 +79,11 @@ def test_tricks_with_paths_reach_nothing(gateway: CheckGateway, path: str) -> No
     assert gateway.files() == []
 
 
-@pytest.mark.parametrize("token", [None, "", "wrong", "etlp_" + "a" * 43, "ü", "a" * 9_000])
+@pytest.mark.parametrize(
+    "token",
+    [None, "", "wrong", "etlp_" + "a" * 43, "ü", "a" * 9_000],
+    ids=["none", "empty", "wrong", "of the right shape", "not of ASCII", "long"],
+)
 def test_without_the_right_token_nothing_is_checked(gateway: CheckGateway, token: str | None) -> None:
     sent = token.encode().decode("latin-1") if token else token
     status, refused = gateway.post(FILE, sent, address="10.0.1.1")
