@@ -220,7 +220,7 @@ def test_a_second_run_of_the_command_writes_nothing(platform: Platform, capsys: 
     assert capsys.readouterr().out.splitlines() == [
         f"employment_history_job: nm_albuquerque: {findings}; unchanged, nothing written",
         "employment_history_job: nc_durham: no rows, nothing written",
-        f"employment_history_job: tx%20el%2Fpaso: 1 rows; wrote {other}.csv and {other}.parquet",
+        f"employment_history_job: tx%20el%2Fpaso: 1 row; wrote {other}.csv and {other}.parquet",
     ]
     before = objects_in(platform)
     assert main(["run", "employment_history_job", "--", "--agency", "nm_albuquerque"]) == 0
