@@ -256,7 +256,7 @@ def test_while_a_run_is_unfinished_few_files_wait_for_others(settings: Settings,
             send(event(f"from_client/agency_{number}/Officer_Detail.csv"))
         worth_a_run = evaluate(platform, instance)
 
-    assert (few.skip_message or "").startswith("1 messages wait for others")
+    assert (few.skip_message or "").startswith("waiting for others: 1 message, at most")
     assert [len(deliveries_of(request)) for request in worth_a_run.run_requests or []] == [10]
 
 

@@ -42,6 +42,7 @@ from etl_platform.deliveries.plan_runs import (
     fit_runs,
     plan_runs,
 )
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
@@ -185,7 +186,8 @@ def _collecting(unfinished: Sequence[dg.RunRecord], platform: Platform, now: flo
     waiting, _ = platform.queue(FILE_EVENTS).depth()
     if waiting >= WORTH_A_RUN:
         return None
-    return f"{waiting} messages wait for others, at most {left_s:.0f} s or until the unfinished run has ended"
+    until = f"at most {left_s:.0f} s or until the unfinished run has ended"
+    return f"waiting for others: {counted(waiting, 'message')}, {until}"
 
 
 def run_requests(
