@@ -162,7 +162,7 @@ class World:
         seen[f"ticks with the breaker {breaker.phase}"] += 1
         allowed = allowance(instance, platform, last_tick_at=deployment.last_tick_at, now=self.clock())
         if allowed.runs < 1:
-            self._check_collecting(deployment, is_collecting="wait for others" in allowed.why)
+            self._check_collecting(deployment, is_collecting="waiting for others" in allowed.why)
             return []
         deployment.collecting_since = None
         seen["ticks that hold back an agency"] += bool(allowed.turns.held)
