@@ -186,19 +186,23 @@ def _open(path: Path, contract: Contract, reading: _Reading, previous: PreviousF
     try:
         return open_table(path, contract)
     except UnreadableFileError as error:
-        if _holds_refused_rows(path):
+        table = _open_without_contract(path)
+        if table is not None and _is_export(table):
             # Where the header is pinned, an export that has it elsewhere cannot be read with the contract.
             raise UnreadableFileError(_REFUSED_ROWS.code, _REFUSED_ROWS.message) from error
-        if error.code != NO_HEADER_MATCH or not (hint := _likely_header(path, contract, reading, previous)):
+        hint = None
+        if table is not None and error.code == NO_HEADER_MATCH:
+            hint = _likely_header(table, contract, reading, previous)
+        if hint is None:
             raise
         raise UnreadableFileError(error.code, f"{error.message}; {hint}", error.line) from error
 
 
-def _holds_refused_rows(path: Path) -> bool:
+def _open_without_contract(path: Path) -> Table | None:
     try:
-        return _is_export(open_table(path, None))
+        return open_table(path, None)
     except UnreadableFileError:
-        return False
+        return None
 
 
 def _is_export(table: Table) -> bool:
@@ -206,11 +210,7 @@ def _is_export(table: Table) -> bool:
     return {LINE, REASONS} <= {cell.strip() for cell in table.header}
 
 
-def _likely_header(path: Path, contract: Contract, reading: _Reading, previous: PreviousFiles) -> str | None:
-    try:
-        table = open_table(path, None)
-    except UnreadableFileError:
-        return None
+def _likely_header(table: Table, contract: Contract, reading: _Reading, previous: PreviousFiles) -> str | None:
     match, dialect = match_header(table.header, contract), table.describe()
     renames = suggest_renames(table, match, contract, previous)
     # Without renames, what looks like a header may be a row of data.

@@ -85,7 +85,7 @@ class OverviewRoute:
 
 
 def _given_token(request: Request) -> bytes:
-    """The token of a program, or the password that a browser asked for; empty if there is none."""
+    """The token of a program, or the password that a browser asked for; empty without either."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return given.strip().encode()

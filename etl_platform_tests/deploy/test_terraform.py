@@ -44,10 +44,10 @@ def test_terraforms_own_tests_pass(offline: Workplace) -> None:
 
 def test_a_wrong_value_is_reported_in_one_sentence_that_begins_with_its_name(offline: Workplace) -> None:
     wrong = {"aws_profile": "", "source_prefix": "silver/", "public_access_cidrs": '["0.0.0.0/0"]'}
-    told = offline.run(PROCESSING, "plan", "-input=false", variables=wrong, check=False)
+    refused = offline.run(PROCESSING, "plan", "-input=false", variables=wrong, check=False)
 
-    said = " ".join(line.strip("│ ") for line in told.stderr.splitlines())
-    assert told.returncode == 1
+    said = " ".join(line.strip("│ ") for line in refused.stderr.splitlines())
+    assert refused.returncode == 1
     assert "source_prefix takes a key prefix such as from_client/, outside of what the platform writes" in said
     assert "public_access_cidrs takes networks such as 203.0.113.0/24, and not the whole internet." in said
     for stack in (NETWORK, PROCESSING):
@@ -94,9 +94,9 @@ def test_the_example_of_a_backend_locks_the_state(tmp_path: Path, stack: str) ->
     here = Workplace(tmp_path)
     (tmp_path / stack / "terraform" / "backend.tf").write_text(text, "utf-8")
     # Every argument is known to this Terraform, which then asks AWS who it is.
-    with pytest.raises(TerraformError, match="GetCallerIdentity") as told:
+    with pytest.raises(TerraformError, match="GetCallerIdentity") as failed:
         here.run(stack, "validate")
-    assert "Unsupported argument" not in str(told.value)
+    assert "Unsupported argument" not in str(failed.value)
 
 
 def test_both_stacks_lock_the_same_provider_for_every_platform() -> None:
